@@ -1,0 +1,5 @@
+"""Every URL of Tilth, one include per app."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = []
