@@ -157,7 +157,6 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "tilth.urls"
 WSGI_APPLICATION = "tilth.wsgi.application"
-ASGI_APPLICATION = "tilth.asgi.application"
 
 TEMPLATES = [
     {
