@@ -204,6 +204,16 @@ def fail_version(actor: Actor, version: DatasetVersion, reason: str) -> DatasetV
 
 
 @transaction.atomic
+def reopen_version(actor: Actor, version: DatasetVersion) -> DatasetVersion:
+    """Go on with a version that had failed, because the job that makes it is tried again."""
+    require(actor, "data.publish")
+    if DatasetVersion.objects.filter(pk=version.pk, state=State.FAILED).update(state=State.BUILDING, note=""):
+        audit.record(actor, "version.reopen", version.reference)
+    version.refresh_from_db()
+    return version
+
+
+@transaction.atomic
 def withdraw_version(actor: Actor, version: DatasetVersion, reason: str) -> DatasetVersion:
     """Take a published version's bytes away for good; its manifest stays as the tombstone.
 
