@@ -29,6 +29,17 @@ def env_int(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}") from None
 
 
+def env_float(name: str, default: float) -> float:
+    """A number from the environment."""
+    value = os.environ.get(name, "")
+    if not value:
+        return default
+    try:
+        return float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number, not {value!r}") from None
+
+
 def env_bool(name: str, default: bool) -> bool:
     """1/0, true/false, yes/no from the environment."""
     value = os.environ.get(name, "").lower()
@@ -118,6 +129,17 @@ OUTBOUND_ALLOW = env_list("TILTH_OUTBOUND_ALLOW")
 COMMON_CRAWL_URL = os.environ.get("TILTH_COMMON_CRAWL_URL", "https://data.commoncrawl.org").rstrip("/")
 MAX_UPLOAD_BYTES = env_int("TILTH_MAX_UPLOAD_BYTES", 8 * 1024**3)
 SCRATCH = Path(os.environ.get("TILTH_SCRATCH", VAR / "scratch"))
+
+# Seconds. A job is lost when its heart has not beaten for JOBS_LOST_SECONDS by the database's clock; a stopped
+# program has JOBS_GRACE_SECONDS to save; a wake-up call not followed for JOBS_RESEND_SECONDS is sent again.
+JOBS_HEARTBEAT_SECONDS = env_float("TILTH_JOBS_HEARTBEAT", 5)
+JOBS_LOST_SECONDS = env_float("TILTH_JOBS_LOST", 30)
+JOBS_GRACE_SECONDS = env_float("TILTH_JOBS_GRACE", 30)
+JOBS_POLL_SECONDS = env_float("TILTH_JOBS_POLL", 0.5)
+JOBS_RETRY_SECONDS = env_float("TILTH_JOBS_RETRY", 10)
+JOBS_RESEND_SECONDS = env_float("TILTH_JOBS_RESEND", 30)
+JOBS_REAP_SECONDS = env_float("TILTH_JOBS_REAP", 10)
+JOBS_PLACE_SECONDS = env_float("TILTH_JOBS_PLACE", 5)
 
 INSTALLED_APPS = [
     "django.contrib.auth",
