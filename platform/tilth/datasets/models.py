@@ -202,3 +202,53 @@ class Upload(models.Model):
     def key(self) -> str:
         """Storage key of the bytes."""
         return f"uploads/{self.sha256}"
+
+
+class ExportQuerySet(models.QuerySet["Export"]):
+    """Reads over exports."""
+
+    def there(self) -> "ExportQuerySet":
+        """Exports that were not deleted, newest first."""
+        return self.exclude(state=Export.State.DELETED).select_related("version__dataset", "job", "created_by")
+
+
+class Export(models.Model):
+    """One export of a published version: a file to download, made by a job."""
+
+    class State(models.TextChoices):
+        """Where an export stands; ``deleted`` keeps the row for the record, without the bytes."""
+
+        BUILDING = "building", "Building"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+        DELETED = "deleted", "Deleted"
+
+    version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="exports")
+    format = models.CharField(max_length=20)
+    options = models.JSONField(default=dict, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.BUILDING, db_index=True)
+    job = models.OneToOneField(
+        "jobs.Job", null=True, blank=True, on_delete=models.PROTECT, related_name="dataset_export"
+    )
+    key = models.CharField(max_length=400, blank=True, help_text="storage key of the file")
+    bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    rows = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, db_default=Now())
+
+    objects: ClassVar[models.Manager["Export"]] = ExportQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.version.reference} as {self.format}"
+
+    @property
+    def filename(self) -> str:
+        """The name under which it is downloaded."""
+        return self.key.rsplit("/", 1)[-1]
