@@ -259,13 +259,11 @@ def _mix(value: np.uint32) -> np.uint32:
 
 
 @numba.njit(cache=True, nogil=True)
-def _minima(
-    hashes: NDArray[np.uint32], a: NDArray[np.uint32], b: NDArray[np.uint32]
-) -> NDArray[np.uint32]:
-    lowest = np.full(len(a), 0xFFFFFFFF, dtype=np.uint32)
-    for value in hashes:
-        for k in range(len(a)):
-            permuted = np.uint32(np.uint32(a[k] * value) + b[k])
-            if permuted < lowest[k]:
-                lowest[k] = permuted
+def _minima(hashes: NDArray[np.uint32], a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    lowest = np.empty(len(a), dtype=np.uint32)
+    for k in range(len(a)):  # one permutation at a time: the inner loop becomes vector instructions
+        factor, offset, least = a[k], b[k], np.uint32(0xFFFFFFFF)
+        for i in range(len(hashes)):
+            least = min(least, np.uint32(factor * hashes[i] + offset))
+        lowest[k] = least
     return lowest
