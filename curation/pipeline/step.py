@@ -10,6 +10,13 @@ A step is one module in this package (a filter: one file in ``filters/``) that d
 * ``build(settings, resources)`` -> a function that takes a :class:`Document`, may change it, and
   returns ``None`` to keep it or a :class:`Drop` that says why not.
 
+Optionally a step also defines
+
+* ``SIGNALS``   signal name -> what it measures, for every ``document.signals`` key that it writes,
+* ``VERSION``   an integer, 1 when left out; raise it when the same settings begin to decide otherwise,
+* ``not_run(settings, resources)`` -> what the step would have checked but cannot, one sentence each
+  (a blocklist whose file is not there); the funnel shows them instead of counting zero drops.
+
 Steps that need to see every shard (fuzzy and exact deduplication) also set ``SCOPE = "corpus"``.
 Adding a filter is adding one such file and one ``[[step]]`` to a recipe.
 """
@@ -43,7 +50,8 @@ class Drop:
 class Resources:
     """Where the files lie that a step may need; ``None`` means not there, and the step says "not run".
 
-    ``blocklists``: a folder with one sub-folder per category holding ``domains`` and ``urls`` files.
+    ``blocklists``: a folder with one sub-folder per category holding ``domains`` and ``urls`` files; the
+    files ``banned_words``, ``soft_banned_words`` and ``banned_substrings`` beside them add to the URL step's.
     ``language_model``: a fastText lid.176 file.
     """
 
@@ -81,6 +89,17 @@ def setting(
     if isinstance(default, list | dict | set):
         raise TypeError("use a tuple: settings are frozen")
     return field(default=default, metadata=metadata)
+
+
+def signals(steps: Iterable[Any]) -> dict[str, str]:
+    """Every signal that the steps write into ``document.signals``, with its meaning, in the steps' order."""
+    return {name: meaning for step in steps for name, meaning in getattr(step, "SIGNALS", {}).items()}
+
+
+def not_run(step: Any, settings: Any, resources: Resources) -> list[str]:
+    """What the step cannot check with the files that are there; empty when it runs whole."""
+    hook = getattr(step, "not_run", None)
+    return list(hook(settings, resources)) if hook else []
 
 
 def scope(step: Any) -> Literal["document", "corpus"]:
