@@ -8,104 +8,44 @@ Two modes, one code. *Embedded*: no environment set; SQLite, the Valkey server o
 
 import os
 import secrets as random_secrets
+from datetime import timedelta
 from pathlib import Path
 
-import dj_database_url
+from cryptography.fernet import Fernet
 from csp.constants import NONCE, NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
+
+from tilth import environment, logs
+from tilth.environment import env_bool, env_choice, env_int, env_list, kept_secret, required
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = Path(os.environ.get("TILTH_VAR", ROOT / "var")).resolve()
 
-
-def env_int(name: str, default: int) -> int:
-    """A whole number from the environment."""
-    value = os.environ.get(name, "")
-    if not value:
-        return default
-    try:
-        return int(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}") from None
-
-
-def env_float(name: str, default: float) -> float:
-    """A number from the environment."""
-    value = os.environ.get(name, "")
-    if not value:
-        return default
-    try:
-        return float(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a number, not {value!r}") from None
-
-
-def env_bool(name: str, default: bool) -> bool:
-    """1/0, true/false, yes/no from the environment."""
-    value = os.environ.get(name, "").lower()
-    if not value:
-        return default
-    if value in {"1", "true", "yes", "on"}:
-        return True
-    if value in {"0", "false", "no", "off"}:
-        return False
-    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}")
-
-
-def env_list(name: str, default: str = "") -> list[str]:
-    """A comma-separated list from the environment."""
-    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
-
-
-def embedded_secret(name: str, make: "type[str] | None" = None) -> str:
-    """A secret kept in ``var/secrets`` (0600), made on first use; embedded mode only."""
-    folder = VAR / "secrets"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / name
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as handle:
-        if name == "encryption_keys":
-            from cryptography.fernet import Fernet
-
-            handle.write(Fernet.generate_key().decode())
-        else:
-            handle.write(random_secrets.token_urlsafe(50))
-    return path.read_text().strip()
-
-
-def required(name: str) -> str:
-    """A setting that production cannot do without."""
-    value = os.environ.get(name, "")
-    if not value:
-        raise ImproperlyConfigured(f"{name} must be set in production; see docs/operations.md")
-    return value
-
-
-MODE = os.environ.get("TILTH_MODE", "production" if "DATABASE_URL" in os.environ else "embedded")
-if MODE not in {"embedded", "production"}:
-    raise ImproperlyConfigured(f"TILTH_MODE must be embedded or production, not {MODE!r}")
+MODE = env_choice(
+    "TILTH_MODE", "production" if "DATABASE_URL" in os.environ else "embedded", {"embedded", "production"}
+)
 EMBEDDED = MODE == "embedded"
 
 if EMBEDDED:
     VAR.mkdir(parents=True, exist_ok=True)
-    SECRET_KEY = os.environ.get("SECRET_KEY") or embedded_secret("secret_key")
-    ENCRYPTION_KEYS = env_list("TILTH_ENCRYPTION_KEYS") or embedded_secret("encryption_keys").split(",")
-    REDIS_URL = os.environ.get("REDIS_URL", f"redis+socket://{VAR / 'run' / 'valkey.sock'}")
-    STORAGE = os.environ.get("TILTH_STORAGE", str(VAR / "storage"))
+    SECRET_KEY = os.environ.get("SECRET_KEY") or kept_secret(
+        VAR / "secrets" / "secret_key", lambda: random_secrets.token_urlsafe(50)
+    )
+    ENCRYPTION_KEYS = env_list("TILTH_ENCRYPTION_KEYS") or [
+        kept_secret(VAR / "secrets" / "encryption_keys", lambda: Fernet.generate_key().decode())
+    ]
+    REDIS_URL = os.environ.get("REDIS_URL") or f"redis+socket://{VAR / 'run' / 'valkey.sock'}"
+    STORAGE = os.environ.get("TILTH_STORAGE") or str(VAR / "storage")
     ALLOWED_HOSTS = env_list("TILTH_HOSTS", "localhost,127.0.0.1,[::1]")
-    DATABASES = {
-        "default": dj_database_url.parse(os.environ.get("DATABASE_URL", f"sqlite:///{VAR / 'tilth.sqlite3'}"))
-    }
+    _database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{VAR / 'tilth.sqlite3'}"
 else:
     SECRET_KEY = required("SECRET_KEY")
     ENCRYPTION_KEYS = [key.strip() for key in required("TILTH_ENCRYPTION_KEYS").split(",")]
     REDIS_URL = required("REDIS_URL")
     STORAGE = required("TILTH_STORAGE")
     ALLOWED_HOSTS = [host.strip() for host in required("TILTH_HOSTS").split(",")]
-    DATABASES = {"default": dj_database_url.parse(required("DATABASE_URL"))}
+    _database_url = required("DATABASE_URL")
+environment.redis_url("REDIS_URL", REDIS_URL)
+DATABASES = {"default": environment.database("DATABASE_URL", _database_url)}
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
@@ -114,12 +54,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
 else:
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env_int("TILTH_DATABASE_POOL", 8)}}
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env_int("TILTH_DATABASE_POOL", 8, 1)}}
 
 DEBUG = env_bool("TILTH_DEBUG", False)
-SITE_URL = os.environ.get("TILTH_SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+SITE_URL = environment.site_url("TILTH_SITE_URL", "http://127.0.0.1:8000")
 CSRF_TRUSTED_ORIGINS = env_list("TILTH_TRUSTED_ORIGINS", SITE_URL)
 HTTPS = SITE_URL.startswith("https://")
+ALLOW_HTTP = env_bool("TILTH_ALLOW_HTTP", False)
+# Proxies in front of Tilth that set X-Forwarded-For and X-Forwarded-Proto; 0 believes neither header.
+TRUSTED_PROXIES = env_int("TILTH_TRUSTED_PROXIES", 0)
 SOURCE_ROOTS = [
     Path(p).resolve() for p in env_list("TILTH_SOURCE_ROOTS", str(VAR / "inbox") if EMBEDDED else "")
 ]
@@ -148,13 +91,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    # Before allauth, so that its pages and mails wear Tilth's templates.
+    "tilth.accounts",
     "allauth",
     "allauth.account",
     "allauth.mfa",
     "axes",
     "csp",
     "django_htmx",
-    "tilth.accounts",
     "tilth.ui",
     "tilth.jobs",
     "tilth.datasets",
@@ -163,6 +107,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tilth.accounts.middleware.log_context",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -175,6 +120,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
+    "tilth.accounts.middleware.signed_in",
+    "tilth.ui.middleware.ErrorMiddleware",
 ]
 
 ROOT_URLCONF = "tilth.urls"
@@ -206,11 +153,55 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
+
+# Sign-in by e-mail address; accounts come from invitations alone.
+ACCOUNT_ADAPTER = "tilth.accounts.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Tilth: "
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_PREVENT_ENUMERATION = True
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
+MFA_ADAPTER = "tilth.accounts.adapters.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Tilth"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+
+AXES_FAILURE_LIMIT = env_int("TILTH_SIGN_IN_ATTEMPTS", 8, 1)
+AXES_COOLOFF_TIME = timedelta(minutes=env_int("TILTH_LOCKOUT_MINUTES", 15, 1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "tilth.accounts.lockout.username"
+AXES_CLIENT_IP_CALLABLE = "tilth.accounts.lockout.client_ip"
+AXES_LOCKOUT_CALLABLE = "tilth.accounts.lockout.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+
+# Rate limits and used one-time codes must be the same for every web process, and must not be lost with the
+# broker: they live in the database.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "tilth_cache",
+        "OPTIONS": {"MAX_ENTRIES": 20000},
+    }
+}
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+CSRF_FAILURE_VIEW = "tilth.ui.errors.csrf_failure"
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS and env_bool("TILTH_SSL_REDIRECT", True)
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -231,12 +222,29 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+EMAIL_URL = os.environ.get("TILTH_EMAIL_URL", f"file://{VAR / 'mail'}" if EMBEDDED else "")
+_mail = environment.mail("TILTH_EMAIL_URL", EMAIL_URL)
+EMAIL_BACKEND, EMAIL_FILE_PATH = _mail.backend, _mail.folder
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_SSL, EMAIL_USE_TLS, EMAIL_TIMEOUT = _mail.use_ssl, _mail.use_tls, 10
+DEFAULT_FROM_EMAIL = os.environ.get("TILTH_EMAIL_FROM") or "Tilth <tilth@localhost>"
+INVITATION_DAYS = env_int("TILTH_INVITATION_DAYS", 7, 1)
+
+LOG_LEVEL = env_choice("TILTH_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
+LOG_JSON = env_bool("TILTH_LOG_JSON", not EMBEDDED)
+LOGGING = logs.logging_config(LOG_JSON, LOG_LEVEL)
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR / "static"
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "tilth.ui.finders.PlotlyFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

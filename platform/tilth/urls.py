@@ -2,4 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("tilth.loop.urls")),
+    path("ui/", include("tilth.ui.urls")),
+]
+
+handler400 = "tilth.ui.errors.bad_request"
+handler403 = "tilth.ui.errors.permission_denied"
+handler404 = "tilth.ui.errors.page_not_found"
+handler500 = "tilth.ui.errors.server_error"

@@ -1,4 +1,4 @@
-"""The loop app."""
+"""The loop app: the only one that joins several products; the home page is its first."""
 
 from django.apps import AppConfig
 
@@ -8,3 +8,7 @@ class LoopConfig(AppConfig):
 
     name = "tilth.loop"
     label = "loop"
+
+    def ready(self) -> None:
+        """Put the home page into the navigation."""
+        from tilth.loop import navigation  # noqa: F401 (importing it registers)

@@ -1,10 +1,10 @@
-"""The ui app."""
+"""The ui app: the shell around every page, and the components that pages are made of."""
 
 from django.apps import AppConfig
 
 
 class UiConfig(AppConfig):
-    """Registers the ui app."""
+    """Base template, components, Markdown, charts, error pages."""
 
     name = "tilth.ui"
     label = "ui"

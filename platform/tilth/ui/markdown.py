@@ -1,0 +1,132 @@
+"""Markdown from outside, made into HTML that is safe to put into a page.
+
+markdown-it-py without raw HTML, Pygments for a short list of languages, LaTeX as MathML, and at the end
+nh3 with a list of what may stay, so that a fault in any of the former still cannot let a script through.
+"""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import nh3
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from pygments import highlight as pygmentize
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+
+from tilth.ui import maths
+
+MAX_CHARACTERS = 100_000
+MAX_CODE = 20_000
+MAX_FORMULAS = 300
+LANGUAGES = frozenset(
+    "bash c cpp css diff go html ini java javascript js json python py r rust sh sql tex toml ts typescript "
+    "xml yaml".split()
+)
+PREFIX = "tok-"
+
+_TEXT_TAGS = frozenset(
+    "p h2 h3 h4 h5 h6 em strong s del code pre blockquote ul ol li hr br a table thead tbody tr th td span div".split()
+)
+_MATH_TAGS = frozenset(
+    "math mrow mi mo mn ms mtext mspace msup msub msubsup mover munder munderover mfrac msqrt mroot mtable "
+    "mtr mtd mstyle mpadded mphantom menclose mfenced mmultiscripts mprescripts".split()
+)
+_ATTRIBUTES: dict[str, set[str]] = {
+    "a": {"href", "title"},
+    "ol": {"start"},
+    "th": {"align"},
+    "td": {"align"},
+    "math": {"display"},
+    "mo": {"stretchy", "fence", "separator", "lspace", "rspace", "minsize", "maxsize", "form", "accent"},
+    "mi": {"mathvariant"},
+    "mfrac": {"linethickness"},
+    "mspace": {"width", "linebreak"},
+    "mtable": {"columnalign", "rowspacing", "columnlines", "rowlines", "displaystyle"},
+    "mtd": {"columnalign"},
+    "mstyle": {"displaystyle", "scriptlevel"},
+    "menclose": {"notation"},
+    "mover": {"accent"},
+    "munder": {"accentunder"},
+}
+_CLASSES = {
+    "span": {PREFIX + name for name in STANDARD_TYPES.values() if name},
+    "div": {"math-block"},
+}
+_CLEANER = nh3.Cleaner(
+    tags=set(_TEXT_TAGS | _MATH_TAGS),
+    clean_content_tags={"script", "style"},
+    attributes=_ATTRIBUTES,
+    allowed_classes=_CLASSES,
+    url_schemes={"http", "https", "mailto"},
+    link_rel="nofollow noopener noreferrer",
+)
+_FORMATTER = HtmlFormatter(nowrap=True, classprefix=PREFIX)
+
+
+def render(text: object) -> SafeString:
+    """``text`` as safe HTML in a ``.prose`` block; what is longer than ``MAX_CHARACTERS`` is cut, and says so."""
+    source = "" if text is None else str(text)
+    cut = len(source) > MAX_CHARACTERS
+    # One stray surrogate (JSON can carry it) would make the page impossible to encode.
+    source = source[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
+    html = _CLEANER.clean(_MARKDOWN.render(source, {"formulas": 0}))
+    note = f'<p class="help">Cut after {MAX_CHARACTERS:,} characters.</p>' if cut else ""
+    return mark_safe(f'<div class="prose">{html}{note}</div>')  # noqa: S308 (it is what the cleaner let through)
+
+
+def _highlight(code: str, language: str, _attributes: str) -> str:
+    """Coloured code, or nothing (which means: plain) for unknown languages and very long code."""
+    if language.lower() not in LANGUAGES or len(code) > MAX_CODE:
+        return ""
+    return str(pygmentize(code, get_lexer_by_name(language.lower()), _FORMATTER))
+
+
+def _lower_headings(state: StateCore) -> None:
+    """A page has one first heading, its own; those of the text start one level below."""
+    for token in state.tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
+
+
+def _math(display: bool) -> Any:
+    def rule(
+        _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: object, env: dict[str, int]
+    ) -> str:
+        env["formulas"] += 1
+        source = tokens[index].content.strip()
+        fits = env["formulas"] <= MAX_FORMULAS
+        html = maths.to_mathml(source, display) if fits else maths.as_source(source)
+        return f'<div class="math-block">{html}</div>\n' if display else html
+
+    return rule
+
+
+def _image(
+    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: object, _env: object
+) -> str:
+    """Images are shown as links: a page must not fetch from wherever its author points."""
+    token = tokens[index]
+    source = escape(str(token.attrGet("src") or ""))
+    return f'<a href="{source}">{escape(token.content) or "image"}</a>'
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "highlight": _highlight, "maxNesting": 20})
+    parser.enable(["table", "strikethrough"])
+    parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, double_inline=True)
+    parser.core.ruler.push("lower_headings", _lower_headings)
+    parser.add_render_rule("math_inline", _math(display=False))
+    parser.add_render_rule("math_inline_double", _math(display=True))
+    parser.add_render_rule("math_block", _math(display=True))
+    parser.add_render_rule("image", _image)
+    return parser
+
+
+_MARKDOWN = _parser()
