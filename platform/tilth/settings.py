@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONCE, NONE, SELF
 
 from tilth import environment, logs
-from tilth.environment import env_bool, env_choice, env_int, env_list, kept_secret, required
+from tilth.environment import env_bool, env_choice, env_float, env_int, env_list, kept_secret, required
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = Path(os.environ.get("TILTH_VAR", ROOT / "var")).resolve()
@@ -30,9 +30,9 @@ if EMBEDDED:
     SECRET_KEY = os.environ.get("SECRET_KEY") or kept_secret(
         VAR / "secrets" / "secret_key", lambda: random_secrets.token_urlsafe(50)
     )
-    ENCRYPTION_KEYS = env_list("TILTH_ENCRYPTION_KEYS") or [
-        kept_secret(VAR / "secrets" / "encryption_keys", lambda: Fernet.generate_key().decode())
-    ]
+    ENCRYPTION_KEYS = env_list("TILTH_ENCRYPTION_KEYS") or kept_secret(
+        VAR / "secrets" / "encryption_keys", lambda: Fernet.generate_key().decode()
+    ).split(",")
     REDIS_URL = os.environ.get("REDIS_URL") or f"redis+socket://{VAR / 'run' / 'valkey.sock'}"
     STORAGE = os.environ.get("TILTH_STORAGE") or str(VAR / "storage")
     ALLOWED_HOSTS = env_list("TILTH_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -54,7 +54,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
 else:
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env_int("TILTH_DATABASE_POOL", 8, 1)}}
+    DATABASES["default"]["OPTIONS"] = {
+        "pool": {"min_size": 1, "max_size": env_int("TILTH_DATABASE_POOL", 8, 1)}
+    }
 
 DEBUG = env_bool("TILTH_DEBUG", False)
 SITE_URL = environment.site_url("TILTH_SITE_URL", "http://127.0.0.1:8000")

@@ -4,6 +4,8 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tilth.loop.urls")),
+    path("", include("tilth.accounts.entry_urls")),
+    path("", include("tilth.accounts.urls")),
     path("ui/", include("tilth.ui.urls")),
 ]
 

@@ -1,9 +1,17 @@
 """The audit log: every action writes one entry, in the action's own transaction."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tilth.accounts.actors import Actor
-from tilth.accounts.models import AuditEntry
+from tilth.accounts.models import AuditEntry, Invitation
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from tilth.accounts.models import User
+
+PERSONAL = frozenset({"email", "name", "ip"})
+"""Keys of an entry's details that can identify a person; anonymising takes them out."""
 
 
 def record(actor: Actor, verb: str, target: str = "", **data: Any) -> AuditEntry:
@@ -11,3 +19,10 @@ def record(actor: Actor, verb: str, target: str = "", **data: Any) -> AuditEntry
     return AuditEntry.objects.create(
         user=actor.user, token=actor.token, system=actor.name, verb=verb, target=target, data=data
     )
+
+
+def entries_about(person: "User") -> "QuerySet[AuditEntry]":
+    """Entries whose details may name this person: about them, or about the invitation they came by."""
+    invitations = Invitation.objects.filter(accepted_by=person).values_list("pk", flat=True)
+    targets = [person.reference, *(f"invitation:{pk}" for pk in invitations)]
+    return AuditEntry.objects.filter(target__in=targets)

@@ -224,3 +224,8 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.target}"
+
+    @property
+    def actor(self) -> str:
+        """Who acted, in words."""
+        return str(self.user) if self.user else self.system or "nobody"

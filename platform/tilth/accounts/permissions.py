@@ -44,6 +44,11 @@ def can(user: Any, permission: str) -> bool:
     return bool(getattr(user, "is_authenticated", False) and user.is_active and user.role in roles)
 
 
+def permissions_of(user: Any) -> list[str]:
+    """Everything that an active user's role grants, in alphabetical order."""
+    return sorted(permission for permission in PERMISSIONS if can(user, permission))
+
+
 def require(actor: Actor, permission: str) -> None:
     """Raise :class:`PermissionDenied` unless the actor may do this. System actors may do everything."""
     roles = PERMISSIONS[permission]
