@@ -20,6 +20,7 @@ OPENER = 64  # split off the front of a word
 CLOSER = 128  # split off the end of a word
 QUOTE = 256
 ICON = 512  # pictures and dingbats: a word of their own wherever they stand
+PUNCTUATION = 2048  # Unicode categories P*
 IDEOGRAPH = 1024  # scripts written without spaces between words, one word a character
 
 Table = NDArray[np.uint16]
@@ -68,8 +69,12 @@ def _kind(character: str) -> int:
         bits |= LETTER | (UPPER if character.isupper() else 0)
     elif character.isspace():
         bits |= SPACE
-    elif unicodedata.category(character) == "So":
-        bits |= ICON | OPENER | CLOSER
+    else:
+        category = unicodedata.category(character)
+        if category == "So":
+            bits |= ICON | OPENER | CLOSER
+        elif category[0] == "P":
+            bits |= PUNCTUATION
     return bits
 
 
