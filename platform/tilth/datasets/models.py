@@ -209,7 +209,9 @@ class ExportQuerySet(models.QuerySet["Export"]):
 
     def there(self) -> "ExportQuerySet":
         """Exports that were not deleted, newest first."""
-        return self.exclude(state=Export.State.DELETED).select_related("version__dataset", "job", "created_by")
+        return self.exclude(state=Export.State.DELETED).select_related(
+            "version__dataset", "job", "created_by"
+        )
 
 
 class Export(models.Model):

@@ -114,6 +114,8 @@ def read_tokens(
         dtype = np.dtype(metadata[b"tilth.dtype"].decode())
         tokenizer = metadata[b"tilth.tokenizer"].decode()
         with storage.open(f"{folder}/{shard.path}") as flat:
-            for name, length in zip(documents["id"].to_pylist(), documents["length"].to_pylist(), strict=True):
+            for name, length in zip(
+                documents["id"].to_pylist(), documents["length"].to_pylist(), strict=True
+            ):
                 block = flat.read(length * dtype.itemsize)
                 yield name, np.frombuffer(block, dtype).astype(np.uint32), tokenizer

@@ -187,6 +187,8 @@ class DatasetWriter:
 
     def abandon(self) -> None:
         """Drop the shard that is being written; finished ones stay."""
+        if self._parquet is not None:
+            self._parquet.close()
         if self._stored is not None:
             self._stored.abandon()
         self._parquet, self._stored, self._group = None, None, []

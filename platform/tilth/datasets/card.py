@@ -1,0 +1,216 @@
+"""The dataset card: what a version holds, how it was made, what was left out, and what nobody checked.
+
+Everything in it is read from the manifest and from what people wrote about the dataset, so a number that
+nobody measured is not there, and an estimate says that it is one. Pure: no Django.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tilth.datasets.manifest import ESTIMATED, Manifest
+from tilth.datasets.schemas import schema
+
+TOP = 10
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What people wrote about a dataset: title, description (Markdown) and licence."""
+
+    title: str = ""
+    description: str = ""
+    licence: str = ""
+
+
+def dataset_card(manifest: Manifest, about: About) -> str:
+    """The card as Markdown."""
+    parts = [
+        f"# {plain(about.title or manifest.dataset)}",
+        about.description.strip() or schema(manifest.kind).description + ".",
+        _glance(manifest, about),
+        _made(manifest),
+        _funnel(funnel_of(manifest)),
+        _missing(manifest.missing),
+        _columns(manifest),
+        _distributions(manifest.statistics.get("columns", {})),
+        _limits(manifest, about),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def funnel_of(manifest: Manifest) -> dict[str, Any]:
+    """The funnel of the run that made the version, empty where there was none."""
+    found = manifest.statistics.get("funnel") or (manifest.recipe or {}).get("funnel")
+    return found if isinstance(found, dict) else {}
+
+
+def plain(value: Any) -> str:
+    """Text from outside as Markdown that shows it literally, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def tokens_text(tokens: dict[str, Any]) -> str:
+    """A token count that names its tokenizer or says that it is an estimate."""
+    if not tokens:
+        return "not counted"
+    how = tokens.get("tokenizer") or ESTIMATED
+    return f"{tokens.get('count', 0):,} ({plain(how if how == ESTIMATED else f'counted with {how}')})"
+
+
+def _glance(manifest: Manifest, about: About) -> str:
+    rows = [
+        ("Version", f"`{manifest.reference}`"),
+        ("Kind", f"{schema(manifest.kind).title} (schema version {manifest.schema_version})"),
+        ("Rows", f"{manifest.rows:,}"),
+        ("Bytes", f"{manifest.total_bytes:,} in {len(manifest.shards):,} files"),
+        ("Tokens", tokens_text(manifest.tokens)),
+        ("Licence", plain(about.licence) or "not stated: find out before you share or train on it"),
+    ]
+    return f"## At a glance\n\n{_table(('', ''), rows)}"
+
+
+def _made(manifest: Manifest) -> str:
+    lines = [f"- Made by: {plain(manifest.producer) or 'not recorded'}"]
+    lines += [f"- Made from: `{parent}`" for parent in manifest.parents]
+    if manifest.code_version:
+        lines.append(f"- With: Tilth {plain(manifest.code_version)}")
+    lines += _recipe(manifest.recipe or {})
+    return "## How it was made\n\n" + "\n".join(lines)
+
+
+def _recipe(recipe: dict[str, Any]) -> list[str]:
+    """The recipe's name and its settings, as far as the manifest has them."""
+    shown = {key: value for key, value in recipe.items() if key not in {"funnel", "steps", "toml"}}
+    lines = [
+        f"- {plain(key).capitalize()}: {plain(value)}"
+        for key, value in shown.items()
+        if value not in (None, "")
+    ]
+    steps = recipe.get("steps")
+    for number, step in enumerate(steps if isinstance(steps, list) else [], 1):
+        lines.append(f"- Step {number}: {_step(step)}")
+    return lines
+
+
+def _step(step: Any) -> str:
+    """A step is ``{"name", "settings"}``, ``{"step": …, setting: value}`` or ``[name, settings]``."""
+    if isinstance(step, list | tuple) and len(step) == 2:
+        step = {"name": step[0], "settings": step[1]}
+    if not isinstance(step, dict):
+        return plain(step)
+    name = step.get("name") or step.get("step") or ""
+    settings = step.get("settings")
+    if not isinstance(settings, dict):
+        settings = {key: value for key, value in step.items() if key not in {"name", "step", "settings"}}
+    listed = ", ".join(f"{plain(key)} = {plain(value)}" for key, value in settings.items())
+    return f"{plain(name)} ({listed})" if listed else plain(name)
+
+
+def _funnel(funnel: dict[str, Any]) -> str:
+    steps = funnel.get("steps") or []
+    if not steps:
+        return ""
+    rows = [
+        (plain(step["title"] or step["name"]), *_amounts(step), _share(step), _reasons(step))
+        for step in steps
+    ]
+    head = ("Step", "Documents in", "Documents out", "Bytes out", "Tokens out", "Kept", "Dropped for")
+    note = f"Tokens in this table: {plain(funnel.get('tokenizer') or ESTIMATED)}."
+    missed = [f"- {plain(step['title'] or step['name'])}: not run: {plain(part)}"
+              for step in steps for part in step.get("not_run", [])]  # fmt: skip
+    unchecked = (
+        "\n\nWhat could not run, and therefore dropped nothing:\n\n" + "\n".join(missed) if missed else ""
+    )
+    return f"## What was filtered\n\n{_table(head, rows)}\n\n{note}{unchecked}"
+
+
+def _amounts(step: dict[str, Any]) -> tuple[str, str, str, str]:
+    entered, left = step["in"], step["out"]
+    return (
+        f"{entered['documents']:,}",
+        f"{left['documents']:,}",
+        f"{left.get('bytes', 0):,}",
+        f"{left.get('tokens', 0):,}",
+    )
+
+
+def _share(step: dict[str, Any]) -> str:
+    entered = step["in"]["documents"]
+    return f"{step['out']['documents'] / entered:.1%}" if entered else "–"
+
+
+def _reasons(step: dict[str, Any]) -> str:
+    counted = sorted(step.get("reasons", {}).items(), key=lambda item: (-_documents(item[1]), item[0]))
+    return ", ".join(f"{plain(name)}: {_documents(amount):,}" for name, amount in counted) or "–"
+
+
+def _documents(amount: Any) -> int:
+    return int(amount["documents"] if isinstance(amount, dict) else amount)
+
+
+def _missing(missing: list[dict[str, Any]]) -> str:
+    if not missing:
+        return ""
+    lines = [
+        f"- {', '.join(f'{plain(key)}: {plain(value)}' for key, value in item.items())}"
+        for item in missing[:100]
+    ]
+    more = [f"- and {len(missing) - 100:,} more, listed in the manifest"] if len(missing) > 100 else []
+    return "## What is missing\n\nThese sources are not in this version:\n\n" + "\n".join(lines + more)
+
+
+def _columns(manifest: Manifest) -> str:
+    columns = schema(manifest.kind).columns
+    rows = [(f"`{c.name}`", plain(c.description), "yes" if c.required else "may be missing") for c in columns]
+    return f"## Columns\n\n{_table(('Column', 'What it holds', 'Always there'), rows)}"
+
+
+def _distributions(columns: dict[str, Any]) -> str:
+    parts = [part for name, found in columns.items() for part in _distribution(name, found)]
+    return "## What it looks like\n\n" + "\n\n".join(parts) if parts else ""
+
+
+def _distribution(name: str, found: dict[str, Any]) -> Iterator[str]:
+    measure = found.get("measure")
+    if measure == "text" and found["characters"].get("mean") is not None:
+        lengths = found["characters"]
+        yield (
+            f"**{plain(name)}**: {lengths['total']:,} characters; {lengths['minimum']:,} to "
+            f"{lengths['maximum']:,} a row, {lengths['mean']:,.0f} on average."
+        )
+    elif measure == "number" and found.get("mean") is not None:
+        spread = f"{found['minimum']:g} to {found['maximum']:g}, {found['mean']:g} on average"
+        yield f"**{plain(name)}**: {spread}; missing in {found['missing']:,} rows."
+    elif measure == "category" and found.get("top"):
+        about = "about " if found.get("approximate") else ""
+        rows = [(plain(value), f"{count:,}") for value, count in found["top"][:TOP]]
+        yield f"**{plain(name)}**: {about}{found['distinct']:,} different values.\n\n{_table((name, 'Rows'), rows)}"
+
+
+def _limits(manifest: Manifest, about: About) -> str:
+    """What a reader must not take for granted."""
+    limits = []
+    if not about.licence:
+        limits.append("Nobody stated a licence.")
+    if (manifest.tokens or {}).get("tokenizer") == ESTIMATED:
+        limits.append("Tokens are estimated from bytes (4 bytes of UTF-8 a token), not counted.")
+    if manifest.kind == "documents":
+        limits.append(
+            "Texts come from outside: they may be wrong, offensive or biased, and filters are statistical. "
+            "Personal data beyond what the recipe's PII step finds is not looked for."
+        )
+    if manifest.missing:
+        limits.append(f"{len(manifest.missing):,} sources are missing (see above).")
+    if not funnel_of(manifest):
+        limits.append("No filtering was recorded for this version: what came in is what is here.")
+    limits.append("Overlap with evaluation sets was not checked unless a step above says so.")
+    return "## Known limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heads = list(head)
+    lines = [heads, ["---"] * len(heads), *(list(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
