@@ -2,11 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from tilth.api import api
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tilth.loop.urls")),
     path("", include("tilth.accounts.entry_urls")),
     path("", include("tilth.accounts.urls")),
     path("ui/", include("tilth.ui.urls")),
+    path("api/v1/", api.urls),
 ]
 
 handler400 = "tilth.ui.errors.bad_request"

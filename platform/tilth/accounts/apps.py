@@ -8,3 +8,10 @@ class AccountsConfig(AppConfig):
 
     name = "tilth.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Listen to allauth, and register the checks of the settings."""
+        from tilth.accounts import checks, entry_audit
+
+        entry_audit.connect()
+        checks.register_all()

@@ -42,9 +42,4 @@ urlpatterns = [
     path(
         "profile/recovery-codes/new/", own(codes.generate_recovery_codes), name="mfa_generate_recovery_codes"
     ),
-    path(
-        "profile/recovery-codes/download/",
-        own(codes.download_recovery_codes),
-        name="mfa_download_recovery_codes",
-    ),
 ]

@@ -36,15 +36,18 @@ def _change(person: User, condition: dict[str, Any], values: dict[str, Any]) -> 
 
 
 @transaction.atomic
-def edit_profile(actor: Actor, *, name: str, theme: str) -> User:
-    """A person's own name and theme."""
+def edit_profile(actor: Actor, *, name: str | None = None, theme: str | None = None) -> User:
+    """A person's own name and theme; what is not given stays."""
     require(actor, "account.own")
     if actor.user is None:
         raise PermissionDenied("Only a person has a profile.")
-    if theme not in THEMES:
+    if theme is not None and theme not in THEMES:
         raise InvalidInput(f"{theme!r} is no theme; choose one of {', '.join(THEMES)}.", field="theme")
-    _change(actor.user, {}, {"name": clean_name(name), "theme": theme})
-    audit.record(actor, "user.profile_edited", actor.user.reference, name=actor.user.name, theme=theme)
+    given = {"name": None if name is None else clean_name(name), "theme": theme}
+    values = {key: value for key, value in given.items() if value is not None}
+    if values:
+        _change(actor.user, {}, values)
+        audit.record(actor, "user.profile_edited", actor.user.reference, **values)
     return actor.user
 
 
