@@ -15,8 +15,7 @@ from tilth.ui.markdown import render
 @require_POST
 def theme(request: HttpRequest) -> HttpResponseBase:
     """Keep the person's choice of light, dark or the system's, and go back to the page they were on."""
-    actor = Actor.of(request)
-    edit_profile(actor, name=request.user.name, theme=request.POST.get("theme", ""))  # type: ignore[union-attr]
+    edit_profile(Actor.of(request), theme=request.POST.get("theme", ""))
     if request.headers.get("X-Requested-With") == "fetch":
         return HttpResponse(status=204)
     back = request.headers.get("Referer", "")
