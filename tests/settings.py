@@ -13,10 +13,11 @@ os.environ["TILTH_VAR"] = os.environ["TILTH_TEST_VAR"]
 os.environ.setdefault("TILTH_MODE", "embedded")
 
 from tilth.settings import *  # noqa: E402, F403
-from tilth.settings import DATABASES, VAR  # noqa: E402
+from tilth.settings import DATABASES, INSTALLED_APPS, VAR  # noqa: E402
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.testapp"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

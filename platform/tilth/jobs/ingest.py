@@ -1,0 +1,158 @@
+"""Takes in what a child program reports: progress and metrics into the database, lines into the log."""
+
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from tilth.jobs import fencing
+from tilth.jobs.loglines import LogWriter, clean
+from tilth.jobs.models import Attempt, Job, JobMetric
+
+OUTPUT_BYTES = 64 << 20
+READ_BYTES = 4 << 20
+LEVELS = {"debug", "info", "warning", "error"}
+_LARGEST_STEP = 2**63 - 1
+
+
+@dataclass
+class LineTail:
+    """Reads whole lines that were added to a file since the last time."""
+
+    path: Path
+    offset: int = 0
+    _rest: bytes = b""
+
+    def read(self) -> list[str]:
+        """The new lines, without their ends; at most a few megabytes at a time."""
+        try:
+            with self.path.open("rb") as handle:
+                handle.seek(self.offset)
+                data = handle.read(READ_BYTES)
+        except FileNotFoundError:
+            return []
+        self.offset += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > READ_BYTES:
+            lines, self._rest = [*lines, self._rest], b""
+        return [line.decode(errors="replace") for line in lines]
+
+    def rest(self) -> list[str]:
+        """What stands after the last line end, once nothing more can come."""
+        text, self._rest = self._rest.decode(errors="replace"), b""
+        return [text] if text else []
+
+    def shorten(self) -> None:
+        """Empty a file that has been read and has grown large; its writer appends, so it goes on at the start."""
+        if self.offset > OUTPUT_BYTES:
+            os.truncate(self.path, 0)
+            self.offset = 0
+
+
+@dataclass
+class Intake:
+    """What one attempt has reported and what of it is not stored yet."""
+
+    attempt: Attempt
+    events: LineTail
+    output: LineTail
+    log: LogWriter
+    last_output: str = ""
+    _progress: dict[str, Any] = field(default_factory=dict)
+    _metrics: list[JobMetric] = field(default_factory=list)
+    _artifacts: list[dict[str, Any]] = field(default_factory=list)
+    _chunks_known: int = 0
+
+    def read(self, *, last: bool = False) -> None:
+        """Take in new lines of both files; ``last`` also takes what has no line end."""
+        more = True
+        while more:
+            events, output = self.events.read(), self.output.read()
+            more = last and bool(events or output)
+            self._take_lines(events, output)
+        self.output.shorten()
+        if last:
+            self._take_lines([], self.output.rest())
+
+    def store(self) -> None:
+        """Write it down, on condition that the attempt is still the running one; raises ``Superseded``."""
+        chunks = self.log.flush()
+        if not (self._progress or self._metrics or self._artifacts or chunks != self._chunks_known):
+            return
+        self._write(chunks)
+        self._progress, self._metrics, self._artifacts = {}, [], []
+        self._chunks_known = chunks
+
+    @transaction.atomic
+    def _write(self, chunks: int) -> None:
+        artifacts = [*self.attempt.artifacts, *self._artifacts][-1000:]
+        fencing.hold(self.attempt, log_chunks=chunks, artifacts=artifacts)
+        self.attempt.artifacts = artifacts
+        if self._progress:
+            Job.objects.held_by(self.attempt).update(**self._progress)
+        JobMetric.objects.bulk_create(self._metrics, batch_size=500, ignore_conflicts=True)
+
+    def _take_lines(self, events: list[str], output: list[str]) -> None:
+        for line in output:
+            self.log.add(line, "output")
+            self.last_output = clean(self.log.redact(line)).strip() or self.last_output
+        for line in events:
+            self._take_event(line)
+
+    def _take_event(self, line: str) -> None:
+        try:
+            event = json.loads(line)
+            take = _TAKERS[event["type"]]
+            take(self, event)
+        except (ValueError, KeyError, TypeError, OverflowError):
+            self.log.add(f"The program wrote a line that is no report: {line}", "warning")
+
+    def _take_progress(self, event: dict[str, Any]) -> None:
+        done, total = float(event["done"]), float(event["total"])
+        share = done / total if total > 0 else 0.0
+        if not (math.isfinite(done) and math.isfinite(total)):
+            raise ValueError("progress must be finite")
+        self._progress = {
+            "progress": min(1.0, max(0.0, share)),
+            "progress_done": done,
+            "progress_total": total,
+            "stage": self._short(event["stage"], 100),
+            "message": self._short(event["message"], 500),
+        }
+
+    def _take_metric(self, event: dict[str, Any]) -> None:
+        value, step = float(event["value"]), int(event["step"])
+        if abs(step) > _LARGEST_STEP:
+            raise ValueError("step out of range")
+        point = JobMetric(
+            job_id=self.attempt.job_id,
+            attempt=self.attempt.number,
+            name=self._short(event["name"], 100),
+            step=step,
+            value=value if math.isfinite(value) else None,
+        )
+        self._metrics.append(point)
+
+    def _take_log(self, event: dict[str, Any]) -> None:
+        level = event["level"] if event["level"] in LEVELS else "info"
+        self.log.add(str(event["text"]), level, float(event["at"]))
+
+    def _take_artifact(self, event: dict[str, Any]) -> None:
+        size = int(event["bytes"])
+        name, key = self._short(event["name"], 200), self._short(event["key"], 500)
+        self._artifacts.append({"name": name, "key": key, "bytes": size})
+
+    def _short(self, text: object, length: int) -> str:
+        return clean(self.log.redact(str(text)))[:length]
+
+
+_TAKERS = {
+    "progress": Intake._take_progress,
+    "metric": Intake._take_metric,
+    "log": Intake._take_log,
+    "artifact": Intake._take_artifact,
+}
