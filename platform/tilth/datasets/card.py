@@ -18,11 +18,12 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What people wrote about a dataset: title, description (Markdown) and licence."""
+    """What people wrote about a dataset (``description`` is Markdown) and the day the version was published."""
 
     title: str = ""
     description: str = ""
     licence: str = ""
+    published: str = ""
 
 
 def dataset_card(manifest: Manifest, about: About) -> str:
@@ -64,6 +65,7 @@ def _glance(manifest: Manifest, about: About) -> str:
     rows = [
         ("Version", f"`{manifest.reference}`"),
         ("Kind", f"{schema(manifest.kind).title} (schema version {manifest.schema_version})"),
+        ("Published", about.published or "not yet"),
         ("Rows", f"{manifest.rows:,}"),
         ("Bytes", f"{manifest.total_bytes:,} in {len(manifest.shards):,} files"),
         ("Tokens", tokens_text(manifest.tokens)),

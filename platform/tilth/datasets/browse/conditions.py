@@ -51,7 +51,8 @@ class Condition:
 
 def parse_words(query: str) -> Words:
     """Split a search into words and phrases; at most :data:`MAX_TERMS` of them."""
-    wanted, unwanted = [], []
+    wanted: list[str] = []
+    unwanted: list[str] = []
     for minus, phrase, word in _TERM.findall(query.replace("\x00", "")):
         text = phrase or word.strip('"')
         if text:
