@@ -23,6 +23,11 @@ _ABBREVIATIONS = (
     "ak. ala. ariz. ark. del. ga. ia. id. ill. ind. kan. kans. ky. la. mar. md. miss. mo. neb. nebr. pa. va."
 )
 
+_UNITS = (
+    "km m dm cm mm ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa mbar mb MB kb KB gb GB tb TB T G M K "
+    "km² km³ m² m³ dm² dm³ cm² cm³ mm² mm³"
+)
+
 
 @dataclass(slots=True)
 class Tokens:
@@ -67,7 +72,7 @@ def tokenise(text: str) -> Tokens:
 
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     kinds = characters.table()
-    starts, ends = kernels.split_words(codes, kinds, _known_words())
+    starts, ends = kernels.split_words(codes, kinds, *_known_words())
     marks, hashes, powers = kernels.describe_words(codes, kinds, starts, ends)
     return Tokens(text, codes, starts, ends, marks, hashes, powers)
 
@@ -98,7 +103,9 @@ def hash_words(words: frozenset[str]) -> NDArray[np.uint64]:
 
 
 @cache
-def _known_words() -> NDArray[np.uint64]:
+def _known_words() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Hashes of the abbreviations and of the units."""
     plain = _ABBREVIATIONS.split() + [f"{chr(letter)}." for letter in range(ord("a"), ord("z") + 1)]
     capitalised = [word[0].upper() + word[1:] for word in _ABBREVIATIONS.split()]
-    return hash_words(frozenset(plain + capitalised + ["Ph.D.", "E.G.", "I.E."]))
+    abbreviations = frozenset(plain + capitalised + ["Ph.D.", "E.G.", "I.E."])
+    return hash_words(abbreviations), hash_words(frozenset(_UNITS.split()))

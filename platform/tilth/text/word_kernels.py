@@ -4,13 +4,14 @@ The rules follow the English tokeniser that FineWeb's thresholds were counted wi
 prefix, suffix and infix rules its documentation describes), so that the filters decide alike:
 
 * white space ends a word; marks are peeled off its front and its end, one word each (runs of dots stay one);
+* a unit of measure right behind a digit (``5km``) is a word of its own;
 * ``'s``, ``n't``, ``'ll``, ``'re``, ``'ve``, ``'d`` and ``'m`` are words of their own;
 * a full stop stays on known abbreviations, single capitals and dotted capitals (``U.S.``);
 * inside a word, dots between small and capital letter, commas, hyphens, colons, slashes and ``< > =``
   between letters, and operators between digits are words of their own;
 * web and mail addresses stay whole.
 
-Where it departs: emoticons, times (``8am``), units (``5km``) and contractions written without an apostrophe
+Where it departs: emoticons, times (``8am``), ``and/or`` and contractions written without an apostrophe
 (``dont``) have no rules here, and each Han or kana character is a word, where spaCy's English rules would
 take a whole sentence for one.
 """
@@ -46,6 +47,7 @@ PUNCTUATES = 8  # the word is punctuation through and through
 BASE = np.uint64(0x9E3779B97F4A7C15)
 
 LONGEST_KNOWN = 8  # characters of the longest abbreviation
+LONGEST_UNIT = 5  # one more than the characters of the longest unit
 
 
 @compiled
@@ -87,7 +89,27 @@ def full_stop(codes: Any, kinds: Any, start: int, end: int) -> int:
 
 
 @compiled
-def closing(codes: Any, kinds: Any, start: int, end: int) -> int:
+def is_known(codes: Any, start: int, end: int, known: Any) -> bool:
+    """Whether the word's hash is in the sorted array ``known``."""
+    value = np.uint64(0)
+    for i in range(start, end):
+        value = value * BASE + np.uint64(codes[i] + 1)
+    position = np.searchsorted(known, value)
+    return position < len(known) and known[position] == value
+
+
+@compiled
+def unit(codes: Any, kinds: Any, start: int, end: int, known: Any) -> int:
+    """How many characters of a unit of measure end a word, right behind a digit; 0 for none."""
+    first = end - 1
+    while first > start and end - first < LONGEST_UNIT and not kind(kinds, codes[first - 1]) & DIGIT:
+        first -= 1
+    behind_digit = first > start and kind(kinds, codes[first - 1]) & DIGIT
+    return end - first if behind_digit and is_known(codes, first, end, known) else 0
+
+
+@compiled
+def closing(codes: Any, kinds: Any, start: int, end: int, units: Any) -> int:
     """How many characters to peel off the end of a word; 0 for none."""
     last = codes[end - 1]
     if last == 0x2E:
@@ -100,7 +122,9 @@ def closing(codes: Any, kinds: Any, start: int, end: int) -> int:
         and (last == 0x2B or kind(kinds, last) & OPENER)
     ):
         return 1  # a plus, per cent or currency sign after a number
-    return 1 if kind(kinds, last) & CLOSER else 0
+    if kind(kinds, last) & CLOSER:
+        return 1
+    return unit(codes, kinds, start, end, units)
 
 
 @compiled
@@ -119,16 +143,6 @@ def contraction(codes: Any, start: int, end: int) -> int:
     if last == 0x6C:
         return 3 if before == 0x6C else 0
     return 3 if last == 0x65 and (before == 0x72 or before == 0x76) else 0
-
-
-@compiled
-def is_known(codes: Any, start: int, end: int, known: Any) -> bool:
-    """Whether the word's hash is in the sorted array ``known``."""
-    value = np.uint64(0)
-    for i in range(start, end):
-        value = value * BASE + np.uint64(codes[i] + 1)
-    position = np.searchsorted(known, value)
-    return position < len(known) and known[position] == value
 
 
 @compiled
@@ -155,7 +169,7 @@ def is_address(codes: Any, kinds: Any, start: int, end: int) -> bool:
         stop += 1
     if last_dot < 0 or stop - last_dot < 3:
         return False
-    for i in range(last_dot + 1, stop):
+    for i in range(last_dot + 1, stop):  # noqa: SIM110 (numba has no generators)
         if kind(kinds, codes[i]) & (LETTER | UPPER) != LETTER:
             return False
     return True
@@ -246,7 +260,7 @@ def split_core(codes: Any, kinds: Any, start: int, end: int, starts: Any, ends: 
 
 @compiled
 def split_chunk(
-    codes: Any, kinds: Any, known: Any, start: int, end: int, starts: Any, ends: Any, count: int
+    codes: Any, kinds: Any, known: Any, units: Any, start: int, end: int, starts: Any, ends: Any, count: int
 ) -> int:
     """Cut one run of characters without white space into words; returns the new number of words."""
     last = (
@@ -265,7 +279,7 @@ def split_chunk(
             count += 1
             start += front
             continue
-        back = closing(codes, kinds, start, last)
+        back = closing(codes, kinds, start, last, units)
         if back == 0:
             break
         peeled -= 1
@@ -283,7 +297,7 @@ def split_chunk(
 
 
 @compiled
-def split_words(codes: Any, kinds: Any, known: Any) -> Any:
+def split_words(codes: Any, kinds: Any, known: Any, units: Any) -> Any:
     """Where each word starts and ends (two int32 arrays of character offsets)."""
     size = len(codes)
     starts = np.empty(size + 1, dtype=np.int32)
@@ -296,7 +310,7 @@ def split_words(codes: Any, kinds: Any, known: Any) -> Any:
         while at < size and not kind(kinds, codes[at]) & SPACE:
             at += 1
         if first < at:
-            count = split_chunk(codes, kinds, known, first, at, starts, ends, count)
+            count = split_chunk(codes, kinds, known, units, first, at, starts, ends, count)
     return starts[:count].copy(), ends[:count].copy()
 
 
