@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from axes.models import AccessAttempt
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
@@ -103,7 +104,7 @@ def anonymise(actor: Actor, person: User) -> User:
     values = {
         "email": f"{person.pseudonym}@anonymised.invalid",
         "name": "",
-        "password": "",
+        "password": make_password(None),
         "anonymised_at": timezone.now(),
     }
     _change(person, {"is_active": False}, values)
