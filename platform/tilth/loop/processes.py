@@ -72,9 +72,10 @@ class Supervisor:
         self.children.append(child)
         self._launch(child)
 
-    def run(self) -> None:
-        """Watch the children until :meth:`stop` is asked for by SIGINT or SIGTERM, then stop them."""
+    def run(self, also: Callable[[], None]) -> None:
+        """Watch the children, and call ``also`` each round, until :meth:`ask_to_stop` was called."""
         while not self.stopping:
+            also()
             for child in self.children:
                 self._watch(child)
             time.sleep(0.2)
@@ -126,7 +127,9 @@ class Supervisor:
             delay = RESTART_DELAYS[min(child.failures, len(RESTART_DELAYS) - 1)]
             child.failures += 1
             child.restart_at = now + delay
-            self.say(f"{child.name} ended (exit {code}); starting it again in {delay:.0f} s. Log: {self.logs / child.name}.log")
+            self.say(
+                f"{child.name} ended (exit {code}); starting it again in {delay:.0f} s. Log: {self.logs / child.name}.log"
+            )
         elif child.process is None and now >= child.restart_at:
             self._launch(child)
 

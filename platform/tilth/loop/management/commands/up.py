@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from tilth.errors import TilthError
 from tilth.jobs import embedded
+from tilth.jobs.broker import socket_path
 from tilth.loop.processes import Child, Supervisor
 
 READY_SECONDS = 90.0
@@ -37,7 +39,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         """Run until Ctrl+C."""
         if not settings.EMBEDDED:
-            raise CommandError("`up` runs the embedded mode; in production start the services of docker-compose.yml")
+            raise CommandError(
+                "`up` runs the embedded mode; in production start the services of docker-compose.yml"
+            )
         run = settings.VAR / "run"
         run.mkdir(parents=True, exist_ok=True)
         supervisor = Supervisor(run / "processes.json", settings.VAR / "log", self.say)
@@ -47,13 +51,17 @@ class Command(BaseCommand):
             check_port(host, port)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, supervisor.ask_to_stop)
+            broker = KeptBroker(socket_path(settings.REDIS_URL), self.say)
             try:
+                broker.tend()
                 self.bring_up(supervisor, host, port)
-                supervisor.run()
+                supervisor.run(broker.tend)
+            except TilthError as error:
+                raise CommandError(error.message) from error
             finally:
                 self.say("Stopping")
                 supervisor.stop()
-                embedded.stop_broker()
+                broker.stop()
         self.say("Stopped")
 
     def bring_up(self, supervisor: Supervisor, host: str, port: int) -> None:
@@ -61,13 +69,18 @@ class Command(BaseCommand):
         self.say("Preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
-        embedded.start_broker()
         python = [sys.executable, str(settings.ROOT / "manage.py")]
         site = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared, not bound
         shared = {"TILTH_SITE_URL": os.environ.get("TILTH_SITE_URL", site), "PYTHONUNBUFFERED": "1"}
         path = os.pathsep.join([str(settings.ROOT), str(settings.ROOT / "platform")])
         web = {**shared, "TILTH_BIND": f"{host}:{port}", "PYTHONPATH": path}
-        gunicorn = [sys.executable, "-m", "gunicorn", "-c", str(settings.ROOT / "platform" / "gunicorn.conf.py")]
+        gunicorn = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "-c",
+            str(settings.ROOT / "platform" / "gunicorn.conf.py"),
+        ]
         supervisor.start(Child("web", gunicorn, web))
         supervisor.start(Child("worker", [*python, "worker"], shared, grace=40.0))
         supervisor.start(Child("beat", [*python, "beat"], shared))
@@ -82,6 +95,31 @@ class Command(BaseCommand):
         """Print a line at once, also when the output is a pipe."""
         self.stdout.write(line)
         self.stdout.flush()
+
+
+class KeptBroker:
+    """The embedded broker, started again when it dies; ``None`` for a path means that REDIS_URL names a server."""
+
+    def __init__(self, path: Path | None, say: Callable[[str], None]) -> None:
+        self.path = path
+        self.say = say
+        self.running: embedded.Broker | None = None
+
+    def tend(self) -> None:
+        """Start the broker if it is wanted and not there."""
+        if self.path is None:
+            return
+        if self.running is not None and self.running.process.poll() is not None:
+            self.say("The broker ended; starting it again")
+            self.stop()
+        if self.running is None:
+            self.running = embedded.start(self.path)
+
+    def stop(self) -> None:
+        """End the broker, if this is its keeper."""
+        if self.running is not None:
+            self.running.stop()
+            self.running = None
 
 
 @contextmanager
@@ -132,4 +170,6 @@ def wait_ready(supervisor: Supervisor, url: str) -> None:
             missing = "the web server"
         time.sleep(0.3)
     if not supervisor.stopping:
-        raise CommandError(f"Tilth did not become ready in {READY_SECONDS:.0f} s; missing: {missing}. See {supervisor.logs}")
+        raise CommandError(
+            f"Tilth did not become ready in {READY_SECONDS:.0f} s; missing: {missing}. See {supervisor.logs}"
+        )
