@@ -22,21 +22,27 @@ from pygments.token import STANDARD_TYPES
 
 from tilth.ui import maths
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 50_000
 MAX_CODE = 20_000
-MAX_FORMULAS = 300
-LANGUAGES = frozenset(
+MAX_MATH = 20_000
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+LANGUAGES = _names(
     "bash c cpp css diff go html ini java javascript js json python py r rust sh sql tex toml ts typescript "
-    "xml yaml".split()
+    "xml yaml"
 )
 PREFIX = "tok-"
 
-_TEXT_TAGS = frozenset(
-    "p h2 h3 h4 h5 h6 em strong s del code pre blockquote ul ol li hr br a table thead tbody tr th td span div".split()
+_TEXT_TAGS = _names(
+    "p h2 h3 h4 h5 h6 em strong s del code pre blockquote ul ol li hr br a table thead tbody tr th td span div"
 )
-_MATH_TAGS = frozenset(
+_MATH_TAGS = _names(
     "math mrow mi mo mn ms mtext mspace msup msub msubsup mover munder munderover mfrac msqrt mroot mtable "
-    "mtr mtd mstyle mpadded mphantom menclose mfenced mmultiscripts mprescripts".split()
+    "mtr mtd mstyle mpadded mphantom menclose mfenced mmultiscripts mprescripts"
 )
 _ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "title"},
@@ -56,7 +62,7 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "munder": {"accentunder"},
 }
 _CLASSES = {
-    "span": {PREFIX + name for name in STANDARD_TYPES.values() if name},
+    "span": {"math-block", *(PREFIX + name for name in STANDARD_TYPES.values() if name)},
     "div": {"math-block"},
 }
 _CLEANER = nh3.Cleaner(
@@ -76,7 +82,7 @@ def render(text: object) -> SafeString:
     cut = len(source) > MAX_CHARACTERS
     # One stray surrogate (JSON can carry it) would make the page impossible to encode.
     source = source[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
-    html = _CLEANER.clean(_MARKDOWN.render(source, {"formulas": 0}))
+    html = _CLEANER.clean(_MARKDOWN.render(source, {"math": 0}))
     note = f'<p class="help">Cut after {MAX_CHARACTERS:,} characters.</p>' if cut else ""
     return mark_safe(f'<div class="prose">{html}{note}</div>')  # noqa: S308 (it is what the cleaner let through)
 
@@ -88,22 +94,24 @@ def _highlight(code: str, language: str, _attributes: str) -> str:
     return str(pygmentize(code, get_lexer_by_name(language.lower()), _FORMATTER))
 
 
-def _lower_headings(state: StateCore) -> None:
-    """A page has one first heading, its own; those of the text start one level below."""
+def _adapt(state: StateCore) -> None:
+    """Headings start one level below the page's own; cells are aligned by attribute, as styles are not allowed."""
     for token in state.tokens:
+        if token.type in {"th_open", "td_open"} and token.attrs:
+            token.attrs = {"align": str(token.attrs.get("style", "")).removeprefix("text-align:")}
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
 
 
-def _math(display: bool) -> Any:
+def _math(display: bool, wrapper: str = "") -> Any:
     def rule(
         _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: object, env: dict[str, int]
     ) -> str:
-        env["formulas"] += 1
         source = tokens[index].content.strip()
-        fits = env["formulas"] <= MAX_FORMULAS
+        env["math"] += len(source)
+        fits = env["math"] <= MAX_MATH
         html = maths.to_mathml(source, display) if fits else maths.as_source(source)
-        return f'<div class="math-block">{html}</div>\n' if display else html
+        return f'<{wrapper} class="math-block">{html}</{wrapper}>' if wrapper else html
 
     return rule
 
@@ -121,10 +129,10 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "highlight": _highlight, "maxNesting": 20})
     parser.enable(["table", "strikethrough"])
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, double_inline=True)
-    parser.core.ruler.push("lower_headings", _lower_headings)
+    parser.core.ruler.push("adapt", _adapt)
     parser.add_render_rule("math_inline", _math(display=False))
-    parser.add_render_rule("math_inline_double", _math(display=True))
-    parser.add_render_rule("math_block", _math(display=True))
+    parser.add_render_rule("math_inline_double", _math(display=True, wrapper="span"))
+    parser.add_render_rule("math_block", _math(display=True, wrapper="div"))
     parser.add_render_rule("image", _image)
     return parser
 

@@ -1,9 +1,10 @@
 """LaTeX to MathML with bounds, so that no formula can hang a page or grow without limit."""
 
 import re
-from html import escape
+from html import escape, unescape
+from xml.etree.ElementTree import tostring
 
-from latex2mathml.converter import convert
+from latex2mathml.converter import convert_to_element
 
 MAX_CHARACTERS = 2_000
 MAX_DEPTH = 24
@@ -33,11 +34,16 @@ def to_mathml(latex: str, display: bool = False) -> str:
     if len(latex) > MAX_CHARACTERS or depth(latex) > MAX_DEPTH:
         return as_source(latex)
     try:
-        return convert(latex, display="block" if display else "inline")
+        formula = convert_to_element(latex, display="block" if display else "inline")
     except Exception:
         # The converter raises whatever its parser stumbles over (IndexError, KeyError, its own classes);
         # all of them mean that this formula cannot be set, and the reader sees its source instead.
         return as_source(latex)
+    # The converter writes symbols as character references and passes \text{} through raw: every text becomes
+    # plain characters here and is escaped on the way out, so that \text{a < b} stays text.
+    for element in formula.iter():
+        element.text = unescape(element.text) if element.text else element.text
+    return tostring(formula, encoding="unicode")
 
 
 def as_source(latex: str) -> str:

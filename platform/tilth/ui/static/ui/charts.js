@@ -19,10 +19,10 @@ function themed() {
     colorway: [1, 2, 3, 4, 5, 6].map((n) => colour(`--series-${n}`)),
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: text },
     hoverlabel: { bgcolor: colour("--surface"), bordercolor: line, font: { color: colour("--text") } },
-    margin: { l: 48, r: 16, t: 16, b: 40 },
-    legend: { orientation: "h", y: -0.2 },
-    bargap: 0.25,
-    xaxis: axis,
+    margin: { l: 48, r: 16, t: 32, b: 40 },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+    bargap: 0.35,
+    xaxis: { ...axis, showgrid: false },
     yaxis: axis,
   };
 }
