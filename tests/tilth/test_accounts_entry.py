@@ -195,7 +195,9 @@ def confirm(client):
     """Type the password once more, which changing the second factor asks for."""
     assert client.get("/profile/second-factor/on/").url.startswith("/confirm/")
     assert client.post("/confirm/", {"password": "wrong"}).status_code == 200
-    assert client.post("/confirm/", {"password": PASSWORD, "next": "/profile/second-factor/"}).status_code == 302
+    assert (
+        client.post("/confirm/", {"password": PASSWORD, "next": "/profile/second-factor/"}).status_code == 302
+    )
 
 
 def turn_on_second_factor(client):
