@@ -110,7 +110,7 @@ def decide(
     return clusters.decisions()
 
 
-def find_edges(task: EdgeTask) -> int:
+def find_edges(task: EdgeTask, watch: Any = None) -> int:
     """Write the pairs (lowest document with the key, other document with it); returns their number."""
     storage = Storage(task.url)
     keys, numbers = _gather(storage, task)

@@ -17,6 +17,9 @@ from tilth.errors import TilthError
 READING = -1
 """Offset of a task that is between documents."""
 
+Listener = Callable[[int, Any], None]
+"""Called with an item's position and its result, or what it has to tell on the way."""
+
 
 class Stopped(TilthError):
     """The run was asked to stop; finished shards stay, starting it again continues."""
@@ -37,10 +40,18 @@ class Failure:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a map gave: results and failures by position of the item."""
+    """What a map gave: results (unless a listener took them) and failures, by position."""
 
     results: dict[int, Any] = field(default_factory=dict)
     failed: dict[int, Failure] = field(default_factory=dict)
+
+
+def give(outcome: Outcome, position: int, value: Any, on_done: Listener | None) -> None:
+    """Hand a result to the listener, or keep it."""
+    if on_done:
+        on_done(position, value)
+    else:
+        outcome.results[position] = value
 
 
 @dataclass(frozen=True)
@@ -51,10 +62,6 @@ class Control:
     stopping: Callable[[], bool] = lambda: False
 
 
-def unused(position: int, value: Any) -> None:
-    """Listen to nothing."""
-
-
 class Engine(Protocol):
     """Runs tasks."""
 
@@ -63,12 +70,13 @@ class Engine(Protocol):
         function: Callable[[Any, "Watch"], Any],
         items: Sequence[Any],
         *,
-        on_done: Callable[[int, Any], None] = unused,
-        on_news: Callable[[int, Any], None] = unused,
+        on_done: Listener | None = None,
+        on_news: Listener | None = None,
     ) -> Outcome:
         """Run ``function(item, watch)`` for every item; raises :class:`Stopped` when asked to stop.
 
-        ``on_done`` and ``on_news`` are called in the caller's thread with the item's position.
+        ``on_done`` gets the results as they come; without it they are collected in the outcome.
+        Listeners are called in the caller's thread.
         """
         ...
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from curation.pipeline.engines.base import READING, Control, Failure, Outcome, Stopped, Watch, unused
+from curation.pipeline.engines.base import READING, Control, Failure, Listener, Outcome, Stopped, Watch, give
 from tilth.errors import TilthError
 
 ATTEMPTS = 3
@@ -69,8 +69,8 @@ class LocalEngine:
         function: Callable[[Any, Watch], Any],
         items: Sequence[Any],
         *,
-        on_done: Callable[[int, Any], None] = unused,
-        on_news: Callable[[int, Any], None] = unused,
+        on_done: Listener | None = None,
+        on_news: Listener | None = None,
     ) -> Outcome:
         """Run the task for every item (see :class:`curation.pipeline.engines.base.Engine`)."""
         line = _Line([_Ticket(position, item) for position, item in enumerate(items)], self.retry_delay)
@@ -127,8 +127,8 @@ class LocalEngine:
         worker: _Worker,
         function: Callable[[Any, Watch], Any],
         line: "_Line",
-        on_done: Callable[[int, Any], None],
-        on_news: Callable[[int, Any], None],
+        on_done: Listener | None,
+        on_news: Listener | None,
     ) -> None:
         try:
             word, value = worker.pipe.recv()
@@ -139,12 +139,13 @@ class LocalEngine:
         if ticket is None:
             return
         if word == "news":
-            on_news(ticket.position, value)
+            if on_news:
+                on_news(ticket.position, value)
             return
         worker.ticket = None
         if word == "done":
-            line.done(ticket, value)
-            on_done(ticket.position, value)
+            line.open -= 1
+            give(line.outcome, ticket.position, value, on_done)
         elif value.code == "disk_full":
             self.close()
             raise TilthError(value.reason, code="disk_full", status=507, retryable=True)
@@ -174,11 +175,6 @@ class _Line:
         if self._waiting and self._waiting[0][0] <= time.monotonic():
             return heapq.heappop(self._waiting)[2]
         return None
-
-    def done(self, ticket: _Ticket, value: Any) -> None:
-        """The item has its result."""
-        self.outcome.results[ticket.position] = value
-        self.open -= 1
 
     def failed(self, ticket: _Ticket, failure: Failure) -> None:
         """The task said it failed: again later if that can help."""

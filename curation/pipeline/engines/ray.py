@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from curation.pipeline.engines.base import Control, Failure, Outcome, Stopped, Watch, unused
+from curation.pipeline.engines.base import Control, Failure, Listener, Outcome, Stopped, Watch, give
 from curation.pipeline.engines.local import ATTEMPTS, CPU_LIMIT, LocalEngine
 from tilth.errors import TilthError
 
@@ -40,8 +40,8 @@ class RayEngine:
         function: Callable[[Any, Watch], Any],
         items: Sequence[Any],
         *,
-        on_done: Callable[[int, Any], None] = unused,
-        on_news: Callable[[int, Any], None] = unused,
+        on_done: Listener | None = None,
+        on_news: Listener | None = None,
     ) -> Outcome:
         """Run the task for every item; Ray gives no news before an item is done."""
         remote = self._ray.remote(max_retries=ATTEMPTS)(run_one)
@@ -68,7 +68,7 @@ class RayEngine:
         raise Stopped("stopped before the end; start it again to continue")
 
     def _collect(
-        self, reference: Any, position: int, outcome: Outcome, on_done: Callable[[int, Any], None]
+        self, reference: Any, position: int, outcome: Outcome, on_done: Listener | None
     ) -> None:
         try:
             value = self._ray.get(reference)
@@ -80,8 +80,7 @@ class RayEngine:
                 raise TilthError(value.reason, code="disk_full", status=507, retryable=True)
             outcome.failed[position] = value
             return
-        outcome.results[position] = value
-        on_done(position, value)
+        give(outcome, position, value, on_done)
 
 
 def run_one(function: Callable[[Any, Watch], Any], item: Any, cpu_limit: float) -> Any:
