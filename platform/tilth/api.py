@@ -9,6 +9,7 @@ from ninja.errors import HttpError, ValidationError
 from tilth.accounts.api import router as accounts
 from tilth.accounts.permissions import requires
 from tilth.errors import TilthError
+from tilth.jobs.api import router as jobs
 
 api = NinjaAPI(
     title="Tilth",
@@ -18,6 +19,7 @@ api = NinjaAPI(
     docs_decorator=requires("account.own"),
 )
 api.add_router("", accounts)
+api.add_router("", jobs)
 
 
 def _answer(

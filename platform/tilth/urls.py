@@ -8,7 +8,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tilth.loop.urls")),
     path("", include("tilth.accounts.entry_urls")),
     path("", include("tilth.accounts.urls")),
+    path("", include("tilth.datasets.urls")),
     path("ui/", include("tilth.ui.urls")),
+    path("", include("tilth.jobs.urls")),
     path("api/v1/", api.urls),
 ]
 

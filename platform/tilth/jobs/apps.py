@@ -11,7 +11,7 @@ class JobsConfig(AppConfig):
     label = "jobs"
 
     def ready(self) -> None:
-        """Make the Celery app the current one; learn the job kinds; appear in the navigation."""
-        from tilth.jobs import celery  # noqa: F401
+        """Make the Celery app the current one; learn the job kinds; show up in pages."""
+        from tilth.jobs import celery, navigation, references  # noqa: F401
 
         autodiscover_modules("jobs")

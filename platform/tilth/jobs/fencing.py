@@ -52,7 +52,7 @@ def take(job_id: int, worker: Worker) -> Attempt | None:
 def hold(attempt: Attempt, **fields: object) -> None:
     """Write the attempt's own fields, or raise :class:`Superseded`. Inside a transaction it keeps the reaper out."""
     running = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.RUNNING)
-    if not running.update(heartbeat_at=Now(), **fields):
+    if not running.update(heartbeat_at=Now(), beats=F("beats") + 1, **fields):
         raise Superseded(f"{attempt} is no longer the running one.")
 
 
@@ -96,9 +96,7 @@ def stop(attempt: Attempt, exit_status: int | None, reason: str = "") -> str:
 @transaction.atomic
 def lose(attempt: Attempt, reason: str) -> str:
     """Give an attempt up whose heart has not beaten since it was read; Superseded when it beat after all."""
-    same = Attempt.objects.filter(
-        pk=attempt.pk, state=Attempt.State.RUNNING, heartbeat_at=attempt.heartbeat_at
-    )
+    same = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.RUNNING, beats=attempt.beats)
     if not same.update(state=Attempt.State.LOST, reason=reason, finished_at=Now()):
         raise Superseded(f"{attempt} is alive after all, or has ended.")
     error = {"message": reason, "code": "lost", "retryable": True}

@@ -100,6 +100,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Queued jobs that no worker has been chosen for and whose time has come."""
         return self.waiting().filter(placed_on=None, available_at__lte=Now())
 
+    def ahead_of(self, job: "Job") -> "JobQuerySet":
+        """Queued jobs of the same queue that are placed before this one."""
+        earlier = Q(priority__gt=job.priority) | Q(priority=job.priority, pk__lt=job.pk)
+        return self.waiting().filter(earlier, queue=job.queue, placed_on=None)
+
     def held_by(self, attempt: "Attempt", *states: str) -> "JobQuerySet":
         """The attempt's job, if that attempt is still its newest one (and the job is in a state)."""
         mine = self.filter(pk=attempt.job_id, attempt=attempt.number)
@@ -135,6 +140,9 @@ class Job(models.Model):
     attempt = models.PositiveIntegerField(default=0, help_text="number of the newest attempt")
     placed_on = models.ForeignKey(Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     placed_at = models.DateTimeField(null=True, blank=True)
+    placement = models.PositiveIntegerField(
+        default=0, help_text="counts placements, to tell one from the next"
+    )
     available_at = models.DateTimeField(default=timezone.now, help_text="not to be placed before")
     progress = models.FloatField(default=0, help_text="share done, 0 to 1")
     progress_done = models.FloatField(default=0)
@@ -210,6 +218,11 @@ class Job(models.Model):
         return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
 
     @property
+    def percent(self) -> int:
+        """Progress in whole percent; 100 only when all of it is done."""
+        return int(self.progress * 100)
+
+    @property
     def target_url(self) -> str | None:
         """The page of what the job makes, if its kind has one."""
         try:
@@ -250,6 +263,7 @@ class Attempt(models.Model):
     code_version = models.CharField(max_length=80, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     heartbeat_at = models.DateTimeField(default=timezone.now)
+    beats = models.PositiveIntegerField(default=0, help_text="counts heartbeats, to tell one from the next")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -7,6 +7,7 @@ net, every few seconds in beat. Locking the workers' rows keeps two placers from
 import logging
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
@@ -56,7 +57,7 @@ def bind(job: Job, bench: Bench) -> bool:
     try:
         with transaction.atomic():
             free = Job.objects.filter(pk=job.pk, state=JobState.QUEUED, placed_on=None)
-            if not free.update(placed_on=bench.worker, placed_at=Now()):
+            if not free.update(placed_on=bench.worker, placed_at=Now(), placement=F("placement") + 1):
                 return False
             for device in devices:
                 lease(job, bench.worker, device)
@@ -82,7 +83,7 @@ def lease(job: Job, worker: Worker, device: dict[str, str]) -> DeviceLease:
 def unplace(job: Job) -> bool:
     """Take back a placement that its worker has not followed; False when it has, meanwhile."""
     same = Job.objects.filter(
-        pk=job.pk, state=JobState.QUEUED, placed_on=job.placed_on, placed_at=job.placed_at
+        pk=job.pk, state=JobState.QUEUED, placed_on=job.placed_on, placement=job.placement
     )
     if not same.update(placed_on=None, placed_at=None):
         return False
