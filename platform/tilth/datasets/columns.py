@@ -73,7 +73,8 @@ class Column:
     """One column: what it holds, and how statistics look at it.
 
     ``measure`` is ``text`` (length, bytes, tokens), ``category`` (most frequent values), ``number``
-    (histogram) or empty. ``choices`` are the only values allowed, where there are such.
+    (histogram) or empty. ``choices`` are the only values allowed, where there are such; ``json`` marks
+    text that holds JSON.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Column:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    json: bool = False
 
     @property
     def field(self) -> pa.Field:
@@ -146,7 +148,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "conversations": (
         Column("messages", MESSAGES, "Messages", "The turns, in order", required=True, measure="text"),
-        Column("tools", pa.string(), "Tools", "Tools on offer: a JSON list of function schemas"),
+        Column("tools", pa.string(), "Tools", "Tools on offer: a JSON list of function schemas", json=True),
         _PROVENANCE,
     ),
     "completions": (
@@ -189,7 +191,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _PROMPT,
         Column("answer", pa.string(), "Answer", "The right answer", required=True, measure="text"),
         Column("verifier", pa.string(), "Verifier", "How an answer is checked", measure="category"),
-        Column("verifier_args", pa.string(), "Verifier arguments", "JSON object for the verifier"),
+        Column("verifier_args", pa.string(), "Verifier arguments", "JSON object for the verifier", json=True),
         _PROVENANCE,
     ),
     "choices": (
@@ -209,11 +211,11 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "annotations": (
         Column("item", pa.string(), "Item", "Reference or row id of what was labelled", required=True),
         Column("kind", pa.string(), "Kind", "Kind of task", required=True, measure="category"),
-        Column("payload", pa.string(), "Payload", "The labels: versioned JSON", required=True),
+        Column("payload", pa.string(), "Payload", "The labels: versioned JSON", required=True, json=True),
         Column("state", pa.string(), "State", "Where the annotation stands", measure="category"),
         Column("review", pa.string(), "Review", "Outcome of the review", measure="category"),
         Column("candidates", pa.list_(CANDIDATE), "Candidates", "The models behind the shown answers"),
-        Column("display", pa.string(), "Display", "What the labeler saw, such as the order: JSON"),
+        Column("display", pa.string(), "Display", "What the labeler saw, such as the order: JSON", json=True),
         _PROVENANCE,
     ),
     "battles": (

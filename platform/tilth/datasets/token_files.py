@@ -94,6 +94,12 @@ class TokenWriter:
         path = relative_path(stored.key, self._base)
         return File(path, stored.file.bytes, stored.file.hexdigest())
 
+    def abandon(self) -> None:
+        """Drop the shard that is being written; finished ones stay."""
+        if self._stored is not None:
+            self._stored.abandon()
+        self._stored = None
+
     def close(self) -> list[Shard]:
         """Finish the last shard and return all."""
         if self._stored is not None:
