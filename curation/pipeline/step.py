@@ -13,6 +13,7 @@ A step is one module in this package (a filter: one file in ``filters/``) that d
 Optionally a step also defines
 
 * ``SIGNALS``   signal name -> what it measures, for every ``document.signals`` key that it writes,
+* ``NEEDS_TEXT``  ``False`` for a step that may stand before extraction,
 * ``VERSION``   an integer, 1 when left out; raise it when the same settings begin to decide otherwise,
 * ``not_run(settings, resources)`` -> what the step would have checked but cannot, one sentence each
   (a blocklist whose file is not there); the funnel shows them instead of counting zero drops.

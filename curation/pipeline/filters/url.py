@@ -21,6 +21,7 @@ from curation.pipeline.step import Apply, Drop, Resources, setting
 
 NAME = "url"
 TITLE = "Address (blocklists and words)"
+NEEDS_TEXT = False
 SOURCE = "RefinedWeb, arXiv:2306.01116, appendix G.1"
 CATEGORIES = (
     "adult",
