@@ -10,5 +10,5 @@ class LoopConfig(AppConfig):
     label = "loop"
 
     def ready(self) -> None:
-        """Put the home page into the navigation."""
-        from tilth.loop import navigation  # noqa: F401 (importing it registers)
+        """Put the home page and the Admin section into the navigation."""
+        from tilth.loop import navigation, people  # noqa: F401 (importing them registers)
