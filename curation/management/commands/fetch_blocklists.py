@@ -25,7 +25,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Where from, where to."""
         parser.add_argument("--url", default=UT1)
-        parser.add_argument("--out", type=Path, default=Path(settings.BLOCKLISTS or settings.VAR / "blocklists"))
+        parser.add_argument(
+            "--out", type=Path, default=Path(settings.BLOCKLISTS or settings.VAR / "blocklists")
+        )
 
     def handle(self, *args: Any, url: str, out: Path, **options: Any) -> None:
         """Download, unpack only the list files, report the categories."""
@@ -37,12 +39,16 @@ class Command(BaseCommand):
                     while block := answer.read(1 << 20):
                         archive.write(block)
             except OSError as error:
-                raise CommandError(f"Could not fetch {url}: {error}. Without the lists the recipe runs, and its "
-                                   "blocklist categories show as not run.") from error
+                raise CommandError(
+                    f"Could not fetch {url}: {error}. Without the lists the recipe runs, and its "
+                    "blocklist categories show as not run."
+                ) from error
             archive.seek(0)
             categories = unpack(archive, out)
         if not categories:
-            raise CommandError(f"{url} holds no blocklists (expected folders with files named domains or urls)")
+            raise CommandError(
+                f"{url} holds no blocklists (expected folders with files named domains or urls)"
+            )
         self.stdout.write(f"{len(categories)} categories in {out}: {', '.join(categories)}")
         self.stdout.write(f"Set TILTH_BLOCKLISTS={out}")
 

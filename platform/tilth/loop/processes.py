@@ -112,7 +112,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **child.environment},
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
         child.started_at = time.monotonic()
         self._write_record()

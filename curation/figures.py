@@ -1,0 +1,126 @@
+"""What a run's page shows, read from what the run keeps in the storage: live figures, funnel, estimate."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from curation.models import CurationRun
+from curation.pipeline.live import LIVE
+from tilth.storage import Storage
+
+
+@dataclass
+class StepRow:
+    """One step of the funnel: what came in and went out, and why the rest did not."""
+
+    name: str
+    title: str
+    entered: dict[str, int]
+    left: dict[str, int]
+    reasons: list[tuple[str, dict[str, int]]]
+    not_run: list[str]
+    first: int
+    """Documents that entered the first step: what all shares are shares of."""
+
+    @property
+    def dropped(self) -> int:
+        """Documents that the step dropped."""
+        return self.entered["documents"] - self.left["documents"]
+
+    @property
+    def dropped_percent(self) -> float | None:
+        """Share of what entered that was dropped, in percent."""
+        return percent(self.dropped, self.entered["documents"])
+
+    @property
+    def left_percent(self) -> float | None:
+        """Share of all documents that is left after the step, in percent."""
+        return percent(self.left["documents"], self.first)
+
+
+@dataclass
+class Snapshot:
+    """A run as it stands: the funnel, the files, the rate."""
+
+    funnel: dict[str, Any] = field(default_factory=dict)
+    shards: list[dict[str, Any]] = field(default_factory=list)
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    workers: int = 0
+    rate: float | None = None
+    remaining: float | None = None
+
+    @property
+    def steps(self) -> list[StepRow]:
+        """The funnel's steps, reasons with the most drops first."""
+        steps = self.funnel.get("steps", [])
+        first = steps[0]["in"]["documents"] if steps else 0
+        return [
+            StepRow(
+                step["name"],
+                step["title"],
+                step["in"],
+                step["out"],
+                sorted(step["reasons"].items(), key=lambda pair: (-pair[1]["documents"], pair[0])),
+                step["not_run"],
+                first,
+            )
+            for step in steps
+        ]
+
+    @property
+    def documents_in(self) -> int:
+        """Records that the run has looked at."""
+        steps = self.funnel.get("steps", [])
+        return steps[0]["in"]["documents"] if steps else 0
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """Documents, bytes and tokens that left the last step."""
+        steps = self.funnel.get("steps", [])
+        return steps[-1]["out"] if steps else {"documents": 0, "bytes": 0, "tokens": 0}
+
+    @property
+    def kept_percent(self) -> float | None:
+        """Share of the documents that is kept, in percent."""
+        return percent(self.kept["documents"], self.documents_in)
+
+    @property
+    def done_share(self) -> float:
+        """Share of the files that are done: what a run without the failed ones can ask for."""
+        return self.done / self.total if self.total else 0.0
+
+
+def percent(part: int, whole: int) -> float | None:
+    """A share in percent, one decimal; ``None`` of nothing."""
+    return round(100 * part / whole, 1) if whole else None
+
+
+def snapshot(run: CurationRun) -> Snapshot:
+    """The run's newest figures: the result when there is one, else what it last wrote down."""
+    if run.job is None:
+        return Snapshot()
+    storage, key = Storage(settings.STORAGE), f"{run.prefix}/{LIVE}"
+    live = storage.read_json(key) if storage.exists(key) else {}
+    result = run.job.result or {}
+    shards = live.get("shards", {})
+    moving = run.job.state == "running"
+    return Snapshot(
+        funnel=result.get("funnel") or live.get("funnel", {}),
+        shards=[
+            {**row, "kept_percent": percent(row["kept"], row["documents"])} for row in live.get("table", [])
+        ],
+        total=shards.get("total", 0),
+        done=shards.get("done", 0),
+        failed=shards.get("failed", 0),
+        workers=live.get("workers", 0) if moving else 0,
+        rate=live.get("rate") if moving else None,
+        remaining=live.get("remaining_seconds") if moving else None,
+    )
+
+
+def estimate(run: CurationRun) -> dict[str, Any] | None:
+    """What the probe found, once it has."""
+    return run.probe.result if run.probe is not None else None

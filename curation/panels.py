@@ -1,0 +1,22 @@
+"""What curation adds to other apps' pages: the way from a document to the page as it was crawled."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from curation.models import CurationRun
+from tilth.datasets import panels
+from tilth.datasets.models import DatasetVersion
+
+
+def crawled(request: HttpRequest, version: DatasetVersion, row: dict[str, Any]) -> dict[str, Any] | None:
+    """The link, where a curation run made the version and the row came out of a record."""
+    if not row.get("record_length"):
+        return None
+    run = CurationRun.objects.for_version(version.dataset.name, version.number)
+    return {"run": run, "version": version, "row": row} if run else None
+
+
+def register_all() -> None:
+    """Add the panels."""
+    panels.register("documents", "curation/_crawled_panel.html", crawled)

@@ -1,0 +1,174 @@
+"""Run pages: the list, the form of a new one, one run with its live figures, and what can be done to it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import requires
+from tilth.errors import Conflict, InvalidInput, TilthError
+from tilth.jobs import actions as jobs
+from tilth.jobs.models import Job
+
+from curation import actions, figures, inbox
+from curation.forms import AppendForm, RetryForm, RunFilter, RunForm, ThrottleForm
+from curation.models import CurationRun
+
+JOB_MOVES = {"pause": jobs.pause, "resume": jobs.resume, "cancel": jobs.cancel}
+
+
+def find_run(pk: int) -> CurationRun:
+    """The run of a page, with everything the page shows."""
+    return get_object_or_404(CurationRun.objects.with_objects(), pk=pk)
+
+
+@requires("curation.view")
+@require_GET
+def runs(request: HttpRequest) -> HttpResponse:
+    """Every run, newest first."""
+    form = RunFilter(request.GET)
+    page = Paginator(form.apply(), 30).get_page(request.GET.get("page"))
+    filtered = any(request.GET.get(name) for name in ("q", "state"))
+    return render(request, "curation/runs.html", {"page": page, "form": form, "filtered": filtered})
+
+
+@requires("curation.run")
+@require_http_methods(["GET", "POST"])
+def new_run(request: HttpRequest) -> HttpResponse:
+    """The form of a new run; it starts at once, or first estimates from one file."""
+    recipe = request.GET.get("recipe", "fineweb")
+    form = RunForm(request.POST or None, initial={"recipe": recipe, "required_share": 1.0})
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _create(request, form)
+        except TilthError as error:
+            form.add_error(error.field if error.field in form.fields else None, error.message)
+    context = {"form": form, "files": inbox.files(settings.SOURCE_ROOTS), "roots": settings.SOURCE_ROOTS}
+    return render(request, "curation/new.html", context, status=422 if form.is_bound else 200)
+
+
+def _create(request: HttpRequest, form: RunForm) -> HttpResponse:
+    actor = Actor.of(request)
+    estimate = "estimate" in request.POST
+    run = actions.draft_run(
+        actor,
+        dataset_name=form.cleaned_data["name"],
+        recipe=actions.pin_recipe(actor, form.cleaned_data["recipe"]),
+        sources=form.cleaned_data["sources"],
+        options=form.options(),
+        new_version=form.cleaned_data["new_version"],
+        estimate=estimate,
+    )
+    if not estimate:
+        actions.start_run(actor, run)
+    return redirect("curation:run", pk=run.pk)
+
+
+@requires("curation.view")
+@require_GET
+def run(request: HttpRequest, pk: int) -> HttpResponse:
+    """One run: what it does now, its funnel, its files, and what to do next."""
+    return render(request, "curation/run.html", _context(find_run(pk), request))
+
+
+@requires("curation.view")
+@require_GET
+def live(request: HttpRequest, pk: int) -> HttpResponse:
+    """The part of the page that changes while the run is under way."""
+    return render(request, "curation/_live.html", _context(find_run(pk), request))
+
+
+def _context(run: CurationRun, request: HttpRequest) -> dict[str, Any]:
+    snapshot = figures.snapshot(run)
+    shards = Paginator(snapshot.shards, 50).get_page(request.GET.get("shards"))
+    return {
+        "run": run,
+        "job": run.job or run.probe,
+        "snapshot": snapshot,
+        "shards": shards,
+        "estimate": figures.estimate(run),
+        "throttle": ThrottleForm(initial={"workers": snapshot.workers or None}),
+        "append": AppendForm(),
+    }
+
+
+@requires("curation.run")
+@require_POST
+def start(request: HttpRequest, pk: int) -> HttpResponse:
+    """Start a draft."""
+    actions.start_run(Actor.of(request), find_run(pk))
+    return redirect("curation:run", pk=pk)
+
+
+@requires("curation.run")
+@require_POST
+def discard(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a draft or a failed run up."""
+    actions.discard_run(Actor.of(request), find_run(pk))
+    messages.success(
+        request, "The run is discarded; its dataset name is free again unless a version was reserved."
+    )
+    return redirect("curation:runs")
+
+
+@requires("curation.run")
+@require_POST
+def move(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Pause, resume or cancel the run."""
+    JOB_MOVES[verb](Actor.of(request), _job(find_run(pk)))
+    return redirect("curation:run", pk=pk)
+
+
+@requires("curation.run")
+@require_POST
+def throttle(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give the run more or fewer processes while it runs."""
+    form = ThrottleForm(request.POST)
+    if not form.is_valid():
+        raise InvalidInput("Processes must be a whole number from 1 to 1024", field="workers")
+    actions.throttle_run(Actor.of(request), find_run(pk), form.cleaned_data["workers"])
+    messages.success(request, f"The run goes on with {form.cleaned_data['workers']} processes")
+    return redirect("curation:run", pk=pk)
+
+
+@requires("curation.run")
+@require_POST
+def retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Try the failed files again, or publish without them."""
+    form = RetryForm(request.POST)
+    if not form.is_valid():
+        raise InvalidInput(
+            "The share of files that must succeed lies between 0 and 1", field="required_share"
+        )
+    actions.retry_run(Actor.of(request), find_run(pk), form.cleaned_data["required_share"])
+    return redirect("curation:run", pk=pk)
+
+
+@requires("curation.run")
+@require_POST
+def append(request: HttpRequest, pk: int) -> HttpResponse:
+    """Start a child run that adds files to a finished one."""
+    base, form = find_run(pk), AppendForm(request.POST)
+    if not form.is_valid():
+        raise InvalidInput("; ".join(str(e) for e in form.errors["sources"]), field="sources")
+    actor = Actor.of(request)
+    child = actions.draft_run(
+        actor,
+        dataset_name=base.dataset_name,
+        recipe=base.recipe,
+        sources=form.cleaned_data["sources"],
+        options={name: base.options[name] for name in ("limit", "workers") if name in base.options},
+        append_to=base,
+    )
+    actions.start_run(actor, child)
+    return redirect("curation:run", pk=child.pk)
+
+
+def _job(run: CurationRun) -> Job:
+    if run.job is None:
+        raise Conflict("This run has not started yet")
+    return run.job
