@@ -36,11 +36,13 @@ _NAME_CHARACTERS = frozenset(
 )
 # The look-behind stands second, so that the search may skip to the next digit.
 _IP = re.compile(r"[0-9](?<![0-9.][0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9])")
+# With a country code; with an area code in brackets or after a zero; in North America's groups of 3, 3 and 4.
 _PHONE = re.compile(
-    r"(?<![\w.+/-])(?:\+[0-9]{1,3}[ .-]?(?:\(0\))?)?(?:\([0-9]{2,5}\)[ .-]?|[0-9]{2,5}[ .-])"
-    r"[0-9]{2,4}(?:[ .-][0-9]{2,5}){1,3}(?![\w/-]|\.[0-9])"
+    r"(?<![\w.+/-])(?<![0-9] )(?:\+[0-9](?:[ .()-]{0,2}[0-9]){7,14}"
+    r"|(?:\([0-9]{2,5}\) ?|0[0-9]{1,4}[ /-])[0-9]{2,5}(?:[ .-][0-9]{2,5}){1,3}"
+    r"|[2-9][0-9]{2}[.-][2-9][0-9]{2}[.-][0-9]{4})(?![\w/-]|\.[0-9])"
 )
-_PHONE_DIGITS = range(9, 16)
+_PHONE_DIGITS = range(8, 16)
 
 Find = tuple[int, int]
 
@@ -151,7 +153,7 @@ def _is_address(found: str, public_only: bool) -> bool:
 
 
 def find_phones(text: str) -> list[Find]:
-    """Where phone numbers stand: nine to fifteen digits in at least three groups, or with an area code in brackets."""
+    """Where phone numbers stand: eight to fifteen digits, grouped as phone numbers are."""
     return _valid(_PHONE, text, lambda found: sum(map(str.isdigit, found)) in _PHONE_DIGITS)
 
 
