@@ -16,7 +16,7 @@ from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
 from tilth.datasets.manifest import Manifest, manifest_key
-from tilth.datasets.models import Contribution, Dataset, DatasetVersion, Lineage
+from tilth.datasets.models import Contribution, Dataset, DatasetVersion, Export, Lineage
 from tilth.datasets.schemas import schema
 from tilth.errors import Conflict, InvalidInput
 from tilth.jobs.models import Job
@@ -24,6 +24,8 @@ from tilth.storage import Storage
 from tilth.text.reference import check_name, parse_reference
 
 State = DatasetVersion.State
+UNPUBLISHED = (State.BUILDING, State.FAILED)
+"""States that can become published: a failed version does when its job is retried and succeeds."""
 
 
 @transaction.atomic
@@ -49,6 +51,37 @@ def create_dataset(
             f"a dataset called {name!r} is there already; choose another name", "name_taken", field="name"
         ) from None
     audit.record(actor, "dataset.create", f"dataset:{name}", kind=kind, licence=licence)
+    return dataset
+
+
+@transaction.atomic
+def claim_dataset(
+    actor: Actor, name: str, kind: str, *, append: bool = False, title: str = "", licence: str = ""
+) -> Dataset:
+    """The dataset that a new version goes into: a new one, or with ``append`` the one of that name.
+
+    A name under which nothing was ever published is free to take again, whatever its kind was.
+    Raises :class:`Conflict` when the name is in use.
+    """
+    dataset = Dataset.objects.filter(name=name).first()
+    if dataset is None:
+        return create_dataset(actor, name, kind, title=title, licence=licence)
+    require(actor, "data.publish")
+    schema(kind)
+    used = dataset.versions.exclude(state=State.FAILED)
+    if used.exists() and dataset.kind != kind:
+        raise Conflict(
+            f"{name} is in use for {dataset.kind}; choose another name for {kind}", "name_taken", field="name"
+        )
+    if used.exists() and not append:
+        raise Conflict(
+            f"{name} is in use; choose another name, or append to it as a new version",
+            "name_taken",
+            field="name",
+        )
+    if not used.exists():
+        Dataset.objects.filter(pk=dataset.pk).update(kind=kind, licence=licence, title=title or name)
+        dataset.refresh_from_db()
     return dataset
 
 
@@ -80,6 +113,16 @@ def archive_dataset(actor: Actor, dataset: Dataset, archived: bool = True) -> Da
     audit.record(actor, "dataset.archive" if archived else "dataset.restore", f"dataset:{dataset.name}")
     dataset.refresh_from_db()
     return dataset
+
+
+@transaction.atomic
+def assign_job(actor: Actor, version: DatasetVersion, job: Job) -> DatasetVersion:
+    """Say which job builds a reserved version, where the job's parameters needed the number first."""
+    require(actor, "data.publish")
+    if not DatasetVersion.objects.filter(pk=version.pk, state=State.BUILDING, job=None).update(job=job):
+        raise Conflict(f"{version.reference} is built by another job already")
+    version.refresh_from_db()
+    return version
 
 
 @transaction.atomic
@@ -118,7 +161,7 @@ def publish_version(actor: Actor, version: DatasetVersion, manifest: Manifest) -
     version.refresh_from_db()
     if version.state == State.PUBLISHED and version.manifest_sha256 == digest:
         return version
-    if version.state != State.BUILDING:
+    if version.state not in UNPUBLISHED:
         raise Conflict(
             f"{version.reference} is {version.state} and cannot change; make a new version", "immutable"
         )
@@ -154,7 +197,7 @@ def _check_files(storage: Storage, manifest: Manifest) -> None:
 
 @transaction.atomic
 def _mark_published(actor: Actor, version: DatasetVersion, manifest: Manifest, digest: str) -> DatasetVersion:
-    updated = DatasetVersion.objects.filter(pk=version.pk, state=State.BUILDING).update(
+    updated = DatasetVersion.objects.filter(pk=version.pk, state__in=UNPUBLISHED).update(
         state=State.PUBLISHED,
         manifest_key=manifest_key(manifest.dataset, manifest.number),
         manifest_sha256=digest,
@@ -217,7 +260,7 @@ def reopen_version(actor: Actor, version: DatasetVersion) -> DatasetVersion:
 def withdraw_version(actor: Actor, version: DatasetVersion, reason: str) -> DatasetVersion:
     """Take a published version's bytes away for good; its manifest stays as the tombstone.
 
-    The manifest keeps what hashes and counts there were; the shards go when the transaction holds.
+    The manifest keeps what hashes and counts there were; shards and exports go when the transaction holds.
     """
     require(actor, "data.archive")
     updated = DatasetVersion.objects.filter(pk=version.pk, state=State.PUBLISHED).update(
@@ -226,6 +269,7 @@ def withdraw_version(actor: Actor, version: DatasetVersion, reason: str) -> Data
     version.refresh_from_db()
     if not updated:
         raise Conflict(f"{version.reference} is {version.state}; only a published version can be withdrawn")
+    Export.objects.filter(version=version).update(state=Export.State.DELETED)
     audit.record(actor, "version.withdraw", version.reference, reason=reason)
     transaction.on_commit(lambda: _delete_bytes(version))
     return version
@@ -236,3 +280,4 @@ def _delete_bytes(version: DatasetVersion) -> None:
     for key in storage.list(version.folder):
         if key != version.manifest_key:
             storage.delete(key)
+    storage.delete(f"exports/{version.dataset.name}/{version.number}")
