@@ -1,5 +1,6 @@
 """A page with every component of the shell, mounted for tests beside the product's own addresses."""
 
+import threading
 from pathlib import Path
 
 from django import forms
@@ -7,7 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template import RequestContext, Template
+from django.template import Context, RequestContext, Template
 from django.urls import include, path
 from django.utils import timezone
 from tilth.accounts.permissions import requires
@@ -33,6 +34,19 @@ def keep(document):
 """
 
 
+FIGURE = {
+    "data": [
+        {"type": "bar", "name": "kept", "x": ["en", "de", "fr", "<b>x</b>"], "y": [402, 120, 88, 3]},
+        {"type": "bar", "name": "dropped", "x": ["en", "de", "fr", "<b>x</b>"], "y": [32, 12, 8, 1]},
+    ],
+    "layout": {
+        "barmode": "stack",
+        "xaxis": {"title": {"text": "Language"}},
+        "yaxis": {"title": {"text": "Documents"}},
+    },
+}
+
+
 class SampleForm(forms.Form):
     """One field of each sort."""
 
@@ -55,20 +69,9 @@ def gallery(request: HttpRequest) -> HttpResponse:
         ("Quality", 187000, "18.7 %"),
         ("Near duplicates", 121000, "12.1 %"),
     ]
-    figure = {
-        "data": [
-            {"type": "bar", "name": "kept", "x": ["en", "de", "fr", "<b>x</b>"], "y": [402, 120, 88, 3]},
-            {"type": "bar", "name": "dropped", "x": ["en", "de", "fr", "<b>x</b>"], "y": [32, 12, 8, 1]},
-        ],
-        "layout": {
-            "barmode": "stack",
-            "xaxis": {"title": {"text": "Language"}},
-            "yaxis": {"title": {"text": "Documents"}},
-        },
-    }
     context = {
         "funnel": steps,
-        "figure": figure,
+        "figure": FIGURE,
         "prose": PROSE,
         "now": timezone.now(),
         "page": Paginator(range(200), 25).page(2),
@@ -79,12 +82,18 @@ def gallery(request: HttpRequest) -> HttpResponse:
 
 
 SENT: list[str] = []
+"""What arrived at ``/gallery/do``."""
+
+HOLD = threading.Event()
+"""While clear, ``/gallery/do`` does not answer."""
+HOLD.set()
 
 
 @requires("home.view")
 def do(request: HttpRequest) -> HttpResponse:
     """Something that a button does."""
     SENT.append(request.method)
+    HOLD.wait(10)
     messages.success(request, "Archived.")
     return redirect("/gallery")
 
@@ -113,6 +122,14 @@ def slow(request: HttpRequest) -> HttpResponse:
     return HttpResponse("<p>Swapped</p><script>window.__swapped = true</script>")
 
 
+@requires("home.view")
+def chart(request: HttpRequest) -> HttpResponse:
+    """A fragment with a chart in it."""
+    return HttpResponse(
+        Template("{% load tilth_ui %}{% chart figure 'More' %}").render(Context({"figure": FIGURE}))
+    )
+
+
 urlpatterns = [
     path("gallery", gallery),
     path("gallery/do", do),
@@ -120,6 +137,7 @@ urlpatterns = [
     path("gallery/conflict", conflict),
     path("gallery/broken", broken),
     path("gallery/slow", slow),
+    path("gallery/chart", chart),
     path("", include("tilth.urls")),
 ]
 handler400 = "tilth.ui.errors.bad_request"

@@ -3,6 +3,7 @@ import { start as startBusy } from "./busy.js";
 import { start as startConfirm } from "./confirm.js";
 import { start as startKeys } from "./keys.js";
 import { start as startMenu } from "./menu.js";
+import { start as startScroll } from "./scroll.js";
 import { start as startToasts } from "./toasts.js";
 
 startConfirm();
@@ -10,3 +11,4 @@ startBusy();
 startToasts();
 startMenu();
 startKeys();
+startScroll();
