@@ -169,8 +169,20 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Tilth: "
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_FORMS = {
+    "login": "tilth.accounts.entry_forms.LoginForm",
+    "change_password": "tilth.accounts.entry_forms.ChangePasswordForm",
+    "reset_password": "tilth.accounts.entry_forms.ResetPasswordForm",
+    "reset_password_from_key": "tilth.accounts.entry_forms.ResetPasswordKeyForm",
+    "reauthenticate": "tilth.accounts.entry_forms.ReauthenticateForm",
+}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 MFA_ADAPTER = "tilth.accounts.adapters.MfaAdapter"
+MFA_FORMS = {
+    "authenticate": "tilth.accounts.entry_forms.AuthenticateForm",
+    "reauthenticate": "tilth.accounts.entry_forms.ReauthenticateCodeForm",
+    "activate_totp": "tilth.accounts.entry_forms.ActivateTotpForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Tilth"

@@ -90,8 +90,12 @@ class TokenForm(forms.Form):
 class AuditFilter(forms.Form):
     """What the audit log is narrowed to."""
 
-    actor = forms.CharField(required=False, label="Who", help_text="Person, token or part of the system")
-    verb = forms.CharField(required=False, label="Did", help_text="Such as user.role_changed, or user.")
-    target = forms.CharField(required=False, label="To", help_text="Reference, such as job:91")
+    actor = forms.CharField(
+        required=False, label="Who", widget=forms.TextInput({"placeholder": "Person, token, system part"})
+    )
+    verb = forms.CharField(
+        required=False, label="Did", widget=forms.TextInput({"placeholder": "user.role_changed, or user."})
+    )
+    target = forms.CharField(required=False, label="To", widget=forms.TextInput({"placeholder": "job:91"}))
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="Until", widget=forms.DateInput(attrs={"type": "date"}))
