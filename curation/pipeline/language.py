@@ -11,10 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tilth.errors import TilthError
-
 from curation.pipeline.document import Document
 from curation.pipeline.step import Apply, Drop, Resources, setting
+from tilth.errors import TilthError
 
 NAME = "language"
 TITLE = "Language (fastText lid.176)"

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tilth.errors import TilthError
 
 from curation.pipeline import language as step
 from curation.pipeline.step import Resources
 from tests.curation.judging import document, judge, reason
+from tilth.errors import TilthError
 
 ENGLISH = "The committee met on Thursday to discuss the new library, which will open in the spring.\n" * 3
 GERMAN = "Der Ausschuss traf sich am Donnerstag, um über die neue Bibliothek zu sprechen.\n" * 3

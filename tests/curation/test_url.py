@@ -8,7 +8,7 @@ from curation.pipeline.filters import blocklists
 from curation.pipeline.filters import url as step
 from curation.pipeline.filters.blocklists import bare_address, load_blocklist
 from curation.pipeline.step import Resources, not_run
-from tests.curation.judging import document, judge, reason
+from tests.curation.judging import NOTHING, document, judge, reason
 
 NO_WORDS = {"banned_words": (), "soft_banned_words": (), "banned_substrings": ()}
 
@@ -26,7 +26,7 @@ def lists(tmp_path: Path) -> Resources:
     return Resources(blocklists=tmp_path)
 
 
-def why(url: str, resources: Resources = Resources(), **settings: object) -> str | None:
+def why(url: str, resources: Resources = NOTHING, **settings: object) -> str | None:
     return reason(step, document("text", url), resources, **settings)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tilth.text import ngrams
 from tilth.text.tokens import tokenise
 

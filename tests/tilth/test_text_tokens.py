@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from tilth.text import characters
 from tilth.text.tokens import estimate_tokens, hash_words, tokenise, word_hash
 from tilth.text.word_kernels import BASE, ENDS_SENTENCE, HAS_LETTER, HAS_TEXT, PUNCTUATES

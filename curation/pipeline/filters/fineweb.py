@@ -7,11 +7,10 @@ statistics of a good and a bad crawl. Lines of nothing but white space do not co
 import re
 from dataclasses import dataclass
 
-from tilth.text.characters import SENTENCE_ENDS
-
 from curation.pipeline.document import Document
 from curation.pipeline.filters.repeats import MAXIMUM_SPANS, repeated, repeated_spans
 from curation.pipeline.step import Apply, Drop, Resources, setting
+from tilth.text.characters import SENTENCE_ENDS
 
 NAME = "fineweb"
 TITLE = "Line rules (FineWeb)"

@@ -8,11 +8,10 @@ datatrove.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tilth.text.tokens import hash_words
-
 from curation.pipeline.document import Document
 from curation.pipeline.filters.repeats import MAXIMUM_SPANS, occurrences
 from curation.pipeline.step import Apply, Drop, Resources, setting
+from tilth.text.tokens import hash_words
 
 NAME = "gopher_quality"
 TITLE = "Quality (Gopher)"
