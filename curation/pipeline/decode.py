@@ -41,10 +41,9 @@ _MARKUP = re.compile(rb"<(?:script|style)\b.*?(?:</(?:script|style)|\Z)|<[^>]*>"
 _HTML_START = re.compile(rb"<(?:!doctype\s+html|html|head|title|body|meta)\b", re.IGNORECASE)
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _UNSURE_TYPES = {"", "application/xml", "text/xml", "unknown/unknown", "application/unknown", "*/*"}
-_MAGICS = (
-    (b"\x89PNG", b"%PDF-", b"\x1f\x8b", b"PK\x03\x04", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"\x7fELF", b"OggS")
-    + (b"\x00\x00\x01\x00", b"ID3", b"Rar!", b"7z\xbc\xaf", b"BZh", b"\x28\xb5\x2f\xfd", b"wOFF", b"wOF2")
-    + (b"\xca\xfe\xba\xbe", b"\xd0\xcf\x11\xe0", b"MZ\x90")
+_MAGICS = tuple(
+    b"\x89PNG|%PDF-|\x1f\x8b|PK\x03\x04|GIF8|\xff\xd8\xff|RIFF|\x7fELF|OggS|\x00\x00\x01\x00|ID3|Rar!|7z\xbc\xaf"
+    b"|BZh|\x28\xb5\x2f\xfd|wOFF|wOF2|\xca\xfe\xba\xbe|\xd0\xcf\x11\xe0|MZ\x90".split(b"|")
 )
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _LOOK = 4096

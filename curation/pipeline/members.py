@@ -9,7 +9,7 @@ read forwards, a bounded window of it is kept.
 
 import zlib
 from collections.abc import Iterator
-from typing import IO, Protocol
+from typing import Protocol
 
 MAGIC = b"\x1f\x8b\x08"
 WARC = b"WARC/"
@@ -18,6 +18,14 @@ WINDOW = 64 << 20
 """Compressed bytes kept to search again after a fault; a member larger than this is searched from its tail."""
 
 _PROBE = 4096
+
+
+class Readable(Protocol):
+    """All that is asked of a file: to be read forwards."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
+        ...
 
 
 class Run(Protocol):
@@ -51,7 +59,7 @@ class Run(Protocol):
 class Window:
     """A forward-only view of a file by absolute offset; what lies before the mark may be forgotten."""
 
-    def __init__(self, handle: IO[bytes]) -> None:
+    def __init__(self, handle: Readable) -> None:
         self._handle = handle
         self._bytes = bytearray()
         self._base = 0
@@ -193,7 +201,7 @@ def probe(window: Window, offset: int) -> bytes | None:
         return None
 
 
-def gzip_runs(handle: IO[bytes] | Window) -> Iterator[GzipRun]:
+def gzip_runs(handle: Readable | Window) -> Iterator[GzipRun]:
     """Every run of a gzip file in order; one at a fault says so and the next is found by searching."""
     window = handle if isinstance(handle, Window) else Window(handle)
     offset = position = 0
@@ -211,7 +219,7 @@ def gzip_runs(handle: IO[bytes] | Window) -> Iterator[GzipRun]:
                 return
 
 
-def plain_runs(handle: IO[bytes] | Window) -> Iterator[PlainRun]:
+def plain_runs(handle: Readable | Window) -> Iterator[PlainRun]:
     """The file as one run, and another after each fault that the reader reports by ``finish``."""
     window = handle if isinstance(handle, Window) else Window(handle)
     offset = 0

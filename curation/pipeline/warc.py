@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import IO
+from typing import BinaryIO, cast
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
-from tilth.errors import InvalidInput
 
 from curation.pipeline.decode import looks_binary, looks_like_html
 from curation.pipeline.document import Document
 from curation.pipeline.http_message import BadMessage, TooLarge, decoded_body, parse_response
-from curation.pipeline.members import MAGIC, WARC, Run, Window, gzip_runs, plain_runs, probe
+from curation.pipeline.members import MAGIC, WARC, Readable, Run, Window, gzip_runs, plain_runs, probe
+from tilth.errors import InvalidInput
 
 INNER = 1 << 48
 """Offsets from here on are decompressed positions (+ INNER), not places in the stored file."""
@@ -29,6 +29,7 @@ MAX_URL = 4096
 
 REASONS = {
     "not_response": "A request, metadata, revisit or other record that is no response",
+    "not_text": "A record of a WET file that is no text",
     "not_http": "A response that did not come over HTTP (dns:, ftp:, whois:)",
     "bad_url": "The target URL is missing, names no host, is not http(s) or is longer than 4,096 characters",
     "bad_http": "The block does not begin with an HTTP status line",
@@ -80,7 +81,7 @@ class RawRecord:
 
 
 def read_warc(
-    handle: IO[bytes], source: str, *, crawl: str = "", limits: Limits | None = None
+    handle: Readable, source: str, *, crawl: str = "", limits: Limits | None = None
 ) -> Iterator[Document | BadRecord]:
     """Every record of a WARC file, as a document or as the reason why it is none.
 
@@ -89,18 +90,47 @@ def read_warc(
     """
     limits = limits or Limits()
     for raw in raw_records(handle, source, limits):
+        if raw.kind == WarcRecordType.warcinfo:
+            crawl = crawl or _crawl_of(raw.block)
         found = _document(raw, source, limits)
         if isinstance(found, Document):
             found.crawl = crawl
         yield found
 
 
-def raw_records(handle: IO[bytes], source: str, limits: Limits | None = None) -> Iterator[RawRecord]:
-    """Every record of every type in a WARC file, damaged ones with their ``fault`` set."""
+def read_wet(
+    handle: Readable, source: str, *, crawl: str = "", limits: Limits | None = None
+) -> Iterator[Document | BadRecord]:
+    """Every text of a WET file (``conversion`` records); the documents have their text and no page."""
+    limits = limits or Limits()
+    for raw in raw_records(handle, source, limits, WarcRecordType.conversion | WarcRecordType.warcinfo):
+        if raw.kind == WarcRecordType.warcinfo:
+            crawl = crawl or _crawl_of(raw.block)
+        fault = raw.fault or ("" if raw.kind == WarcRecordType.conversion else "not_text")
+        if not fault and not raw.block.strip():
+            fault = "empty"
+        if fault:
+            yield BadRecord(fault, raw.offset, raw.length, raw.url[:200])
+            continue
+        document = Document(raw.url, source, raw.offset, raw.length, raw.date, crawl)
+        document.text = raw.block.decode("utf-8", "replace")
+        yield document
+
+
+def raw_records(
+    handle: Readable,
+    source: str,
+    limits: Limits | None = None,
+    blocks: WarcRecordType = WarcRecordType.response | WarcRecordType.warcinfo,
+) -> Iterator[RawRecord]:
+    """Every record of every type in a WARC file, damaged ones with their ``fault`` set.
+
+    Only records of the types ``blocks`` have their block read.
+    """
     limits = limits or Limits()
     window = Window(handle)
     for run in _runs(window, source):
-        yield from _run_records(run, limits)
+        yield from _run_records(run, limits, blocks)
         if run.error:
             raise run.error
 
@@ -127,17 +157,17 @@ def _runs(window: Window, source: str) -> Iterator[Run]:
     yield from chain([opening], [following] if not first and following else [], runs)
 
 
-def _run_records(run: Run, limits: Limits) -> Iterator[RawRecord]:
+def _run_records(run: Run, limits: Limits, blocks: WarcRecordType) -> Iterator[RawRecord]:
     """The records of one run, each held back until it is known whether the run goes on after it."""
     held: RawRecord | None = None
     several, at = False, 0
     try:
-        for record in ArchiveIterator(run, parse_http=False, max_header_len=1 << 20):
+        for record in ArchiveIterator(cast(BinaryIO, run), parse_http=False, max_header_len=1 << 20):
             at = record.stream_pos
             if held:
                 several = True
                 yield _placed(held, run, at, inner=True)
-            held = _taken(record, limits)
+            held = _taken(record, limits, blocks)
             held.offset = at
     except BaseException as fault:
         # pyo3's PanicException derives from BaseException alone; fastwarc panics on some broken input.
@@ -167,18 +197,24 @@ def _placed(record: RawRecord, run: Run, end: int, inner: bool) -> RawRecord:
     return record
 
 
-def _taken(record: WarcRecord, limits: Limits) -> RawRecord:
+def _taken(record: WarcRecord, limits: Limits, blocks: WarcRecordType) -> RawRecord:
     """Copy what is needed out of fastwarc's record, which is only good until the next one."""
     url = record.headers.get_bytes(b"WARC-Target-URI") or b""
     taken = RawRecord(0, 0, record.record_type, url.decode("utf-8", "replace").strip().strip("<>"))
     taken.date = _date((record.headers.get_bytes(b"WARC-Date") or b"").decode("latin-1"))
     if record.content_length > limits.record:
         taken.fault = "too_large"
-    elif record.record_type == WarcRecordType.response:
+    elif record.record_type & blocks:
         taken.block = record.reader.read()
         if len(taken.block) < record.content_length:
             taken.fault = "truncated"
     return taken
+
+
+def _crawl_of(warcinfo: bytes) -> str:
+    """The crawl that a warcinfo record says its file is part of, such as ``CC-MAIN-2026-21``."""
+    match = re.search(rb"^isPartOf:[ \t]*([\w.-]{1,100})", warcinfo, re.MULTILINE)
+    return match[1].decode() if match else ""
 
 
 def _date(text: str) -> datetime | None:

@@ -139,9 +139,6 @@ class Guard:
         return get_client
 
 
-EVERYWHERE = Guard(("0.0.0.0/0", "::/0"))
-
-
 class GuardedResolver(AbstractResolver):
     """Asks another resolver, and refuses the whole answer when one address of it is refused."""
 
@@ -239,3 +236,7 @@ def _read_allow(entries: Iterable[str]) -> tuple[frozenset[tuple[str, int | None
             )
         hosts.add((match[1].strip("[]"), int(match[2]) if match[2] else None))
     return frozenset(hosts), tuple(networks)
+
+
+EVERYWHERE = Guard(("0.0.0.0/0", "::/0"))
+"""For the shell command, whose user owns the machine."""
