@@ -99,7 +99,7 @@ def lose(attempt: Attempt, reason: str) -> str:
     same = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.RUNNING, beats=attempt.beats)
     if not same.update(state=Attempt.State.LOST, reason=reason, finished_at=Now()):
         raise Superseded(f"{attempt} is alive after all, or has ended.")
-    error = {"message": reason, "code": "lost", "retryable": True}
+    error = {"message": reason, "code": retries.LOST, "retryable": True}
     return retries.after_failure(attempt, error, again=True)
 
 

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from tilth.jobs.models import Attempt, Job, JobState
 
+LOST = "lost"
 LONGEST_DELAY = 600.0
 
 
@@ -17,7 +18,8 @@ def after_failure(attempt: Attempt, error: dict[str, object], *, again: bool) ->
         return after_stop(attempt)
     failures = job.failures + 1
     if again and failures < job.max_attempts:
-        return _requeue(attempt, failures=failures, error=error, available_at=Now() + _delay(failures))
+        later = Now() + _delay(error, failures)
+        return _requeue(attempt, failures=failures, error=error, available_at=later)
     ended = {"finished_at": Now(), "placed_on": None, "placed_at": None, "result": None}
     _move(attempt, JobState.FAILED, failures=failures, error=error, **ended)
     return JobState.FAILED
@@ -44,6 +46,7 @@ def _move(attempt: Attempt, state: JobState, **fields: object) -> None:
     Job.objects.held_by(attempt).update(state=state, **fields)
 
 
-def _delay(failures: int) -> timedelta:
-    seconds = settings.JOBS_RETRY_SECONDS * 2 ** (failures - 1)
+def _delay(error: dict[str, object], failures: int) -> timedelta:
+    # A lost worker is no sign of anything that needs time to get better.
+    seconds = 0.0 if error["code"] == LOST else settings.JOBS_RETRY_SECONDS * 2 ** (failures - 1)
     return timedelta(seconds=min(seconds, LONGEST_DELAY))

@@ -53,6 +53,7 @@ class LogTail {
     while (this.pane.childElementCount > MOST_LINES) this.pane.firstElementChild.remove();
     if (page.lines.length) {
       this.root.querySelector("[data-log-empty]").hidden = true;
+      this.pane.hidden = false;
       if (this.following) this.toEnd();
     }
     if (page.live || page.more) return true;
