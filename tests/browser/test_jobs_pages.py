@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.faults.jobs_fleet import Fleet, running_fleet
 from tilth.accounts.actors import Actor
 from tilth.jobs import actions
 from tilth.jobs.models import Job
 from tilth.storage import Storage
-
-from tests.faults.jobs_fleet import Fleet, running_fleet
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 HOSTILE = (
@@ -51,7 +51,7 @@ def test_a_job_is_watched_cancelled_and_retried(
 ) -> None:
     fleet.worker("--name", "field-1", "--slots", "3", TILTH_DEVICES="pretend:2")
     points = [[1 / (step + 1), step] for step in range(50)]
-    job = submit(people, "demo-gpu", steps=400, seconds=0.2, print=HOSTILE, metrics=points)
+    submit(people, "demo-gpu", steps=400, seconds=0.2, print=HOSTILE, metrics=points)
     page = page_for("researcher")
     page.goto("/jobs/")
     row = page.get_by_role("row").filter(has_text="Count to many")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
+
 from tilth.accounts.models import AuditEntry
 from tilth.jobs import broker, embedded
 from tilth.jobs.models import Job, Worker

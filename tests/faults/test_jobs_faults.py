@@ -4,12 +4,12 @@ import os
 import signal
 
 import pytest
+
+from tests.faults.jobs_fleet import Fleet, fleet, process_is_running, wait_for
 from tilth.accounts.actors import Actor
 from tilth.jobs import actions, fencing, placer, reaper
 from tilth.jobs.celery import RUN_JOB, app
 from tilth.jobs.models import Attempt, DeviceLease, Job, Worker
-
-from tests.faults.jobs_fleet import Fleet, fleet, process_is_running, wait_for
 
 __all__ = ["fleet"]
 PERSON = Actor.system("test")

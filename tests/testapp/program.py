@@ -26,7 +26,7 @@ def work(reporter: Reporter) -> dict | None:
         f"{reporter.prefix}/devices-{reporter.attempt}", os.environ["CUDA_VISIBLE_DEVICES"]
     )
     for point in params.get("metrics", []):
-        reporter.metric("loss", *point)
+        reporter.metric("loss", float(point[0]), point[1])
     for step in range(params.get("steps", 1)):
         if reporter.stopping and not params.get("stubborn"):
             return None
@@ -58,7 +58,9 @@ def end_badly(reporter: Reporter) -> None:
         raise ValueError("seven is not a colour")
     if how == "killed_once" and first:
         os.kill(os.getpid(), signal.SIGKILL)
-    if how == "no_result":
+    if how == "odd_result":
+        reporter.result({"loss": float("nan"), "text": "a\x00b\ud800"})
+    if how in ("no_result", "odd_result"):
         raise SystemExit(0)
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tilth.jobs import loglines
 from tilth.jobs.loglines import LINE_CHARACTERS, LogWriter, Redactor, chunk_key, clean
 from tilth.storage import Storage

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tilth.errors import TilthError
 from tilth.jobs.reporting import STOPPED, Reporter, run_program
 

@@ -1,5 +1,6 @@
 """What people and programs do with jobs. (What an attempt writes is in ``fencing.py``.)"""
 
+import json
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -29,6 +30,10 @@ def submit(
     """Queue a job; with a key that was used before for this kind, return that earlier job instead."""
     spec = registry.get(kind)
     require(actor, spec.permission)
+    try:
+        json.dumps(params, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"The job's parameters cannot be kept as JSON: {error}", field="params") from error
     fields = {
         "kind": kind,
         "title": title[:200],

@@ -80,10 +80,10 @@ class Child:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """The program's ``result.json`` or ``error.json``; ``None`` where there is none or it is broken."""
         try:
-            value = json.loads((self.work_dir / name).read_text())
+            value = json.loads((self.work_dir / name).read_text(), parse_constant=lambda _: None)
         except (FileNotFoundError, ValueError):
             return None
-        return value if isinstance(value, dict) else None
+        return _storable(value) if isinstance(value, dict) else None
 
 
 def start(job: Job, attempt: Attempt, kind: JobKind, secrets: dict[str, str]) -> Child:
@@ -111,6 +111,15 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(json.dumps(value))
     part.replace(path)
+
+
+def _storable(value: Any) -> Any:
+    """The value without what no database keeps: null characters and halves of surrogate pairs."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode().replace("\x00", "")
+    if isinstance(value, dict):
+        return {_storable(name): _storable(part) for name, part in value.items()}
+    return [_storable(part) for part in value] if isinstance(value, list) else value
 
 
 def _spawn(
