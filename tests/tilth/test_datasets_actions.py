@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import IntegrityError, transaction
+
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry
 from tilth.datasets import actions, lineage

@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tilth.datasets.manifest import File, Manifest, Shard, manifest_key
 from tilth.errors import InvalidInput
 

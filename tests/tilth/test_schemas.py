@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tilth.datasets import schemas
 from tilth.datasets.columns import COLUMNS
 from tilth.datasets.schemas import KINDS, PROVENANCE, conform, row_id, schema, upgrade

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tilth.datasets import contributions, histograms, statistics
 from tilth.datasets.build import build_manifest
 from tilth.datasets.histograms import Lengths, Span, TopValues

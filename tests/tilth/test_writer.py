@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.tilth.arrow_values import rows_of
 from tilth.datasets import reader, writer
 from tilth.datasets.reader import read_batches, read_table, verify
 from tilth.datasets.schemas import KINDS, schema
@@ -14,8 +16,6 @@ from tilth.datasets.token_files import TokenWriter, read_tokens
 from tilth.datasets.writer import DatasetWriter
 from tilth.errors import Conflict, InvalidInput
 from tilth.storage import Storage
-
-from tests.tilth.arrow_values import rows_of
 
 ROW_KINDS = [kind for kind in KINDS if kind != "tokens"]
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
