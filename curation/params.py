@@ -53,6 +53,14 @@ def probe_params(run: CurationRun) -> dict[str, Any]:
     return _shared(run)
 
 
+def access(run: CurationRun) -> Access:
+    """The rights with which the web reads a run's files again: those of the run, for one record."""
+    shared = {"guard": Guard(tuple(settings.OUTBOUND_ALLOW)), "storage": settings.STORAGE}
+    if run.created_by_id is None:
+        return Access.for_shell(**shared)
+    return Access(roots=tuple(settings.SOURCE_ROOTS), **shared)
+
+
 def _shared(run: CurationRun) -> dict[str, Any]:
     # A person at the shell may read what the account may read; what came through the web was checked
     # against the source roots when it was typed, and its addresses go through the outbound guard.
@@ -63,6 +71,7 @@ def _shared(run: CurationRun) -> dict[str, Any]:
         "limit": run.options.get("limit"),
         "disk_budget": run.options.get("disk_budget"),
         "guarded": run.created_by_id is not None,
+        "source_roots": [str(root) for root in settings.SOURCE_ROOTS],
         "outbound_allow": settings.OUTBOUND_ALLOW,
         "common_crawl_url": settings.COMMON_CRAWL_URL,
         "blocklists": settings.BLOCKLISTS or None,

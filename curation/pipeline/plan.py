@@ -12,10 +12,11 @@ from typing import Any
 
 import xxhash
 
+from curation.pipeline.access import Access
 from curation.pipeline.recipe import load_recipe
 from curation.pipeline.samples import PER_REASON
 from curation.pipeline.shard import ShardTask, documents_folder, keys_folder, read_marker
-from curation.pipeline.sources import Access, SourceFile
+from curation.pipeline.source_file import SourceFile
 from curation.pipeline.step import Resources
 from tilth.errors import Conflict, InvalidInput, NotFound
 from tilth.storage import Storage

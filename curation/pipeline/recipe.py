@@ -154,6 +154,23 @@ def key_hash(recipe: Recipe) -> str:
     return _digest([document_hash(recipe), steps])
 
 
+def describe_steps() -> list[dict[str, Any]]:
+    """Every step there is with its settings, for forms and ``steps`` on the command line."""
+    return [
+        {
+            "name": name,
+            "title": module.TITLE,
+            "source": module.SOURCE,
+            "scope": scope(module),
+            "reasons": module.REASONS,
+            "settings": [
+                {"name": f.name, "default": _plain(f.default), **f.metadata} for f in fields(module.Settings)
+            ],
+        }
+        for name, module in sorted(registry().items())
+    ]
+
+
 def _steps(tables: list[Any]) -> tuple[RecipeStep, ...]:
     steps = tuple(_step(number, table) for number, table in enumerate(tables, 1))
     if not steps:

@@ -21,14 +21,16 @@ from typing import Any
 import numpy as np
 
 from curation.pipeline import samples
+from curation.pipeline.access import Access
 from curation.pipeline.dedup.keyfile import write_keys
 from curation.pipeline.dedup.scopes import KeysOf
 from curation.pipeline.document import Document
 from curation.pipeline.engines.base import Watch
 from curation.pipeline.kept import KeptWriter, kept_documents
 from curation.pipeline.passage import Passage, program, text_size
+from curation.pipeline.reading import open_source
 from curation.pipeline.recipe import document_hash, key_hash, parse_recipe
-from curation.pipeline.sources import Access, SourceFile, open_source
+from curation.pipeline.source_file import SourceFile
 from curation.pipeline.step import Resources
 from curation.pipeline.warc import BadRecord
 from tilth.storage import Storage
