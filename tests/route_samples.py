@@ -8,11 +8,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
+
+from tests.tilth.published import document, publish
 from tilth.accounts import tokens
 from tilth.accounts.actions import api_tokens
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import Invitation, Skill, User
+from tilth.datasets.models import DatasetVersion, Export
+from tilth.jobs.models import Attempt, DeviceLease, Job
+from tilth.storage import Storage
 
 Sample = Callable[[dict[str, User]], dict[str, Any]]
 SAMPLES: dict[str, Sample] = {}
@@ -77,3 +83,99 @@ def a_token(people: dict[str, User]) -> dict[str, Any]:
 @sample("account_reset_password_from_key")
 def a_reset_link(people: dict[str, User]) -> dict[str, Any]:
     return {"uidb36": "1", "key": "set-password"}
+
+
+def _job() -> Job:
+    return Job.objects.create(kind="walked", title="A job to look at")
+
+
+@sample("jobs:detail", "jobs:panel", "jobs:progress", "jobs:metrics", "jobs:log", "jobs:log_download")
+def a_job(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _job().pk}
+
+
+@sample("jobs:attempt_log")
+def an_attempt(people: dict[str, User]) -> dict[str, Any]:
+    attempt = Attempt.objects.create(job=_job(), number=1, worker_name="w", host="h")
+    return {"pk": attempt.job_id, "attempt": 1}
+
+
+@sample("jobs:steer")
+def a_job_to_cancel(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _job().pk, "verb": "cancel"}
+
+
+@sample("jobs:free_lease")
+def a_lease(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": DeviceLease.objects.create(device="gpu-0", host="h", job=_job()).pk}
+
+
+@sample(
+    *(
+        f"/api/v1/jobs/<job_id>{end}"
+        for end in ("", "/log", "/cancel", "/pause", "/resume", "/retry", "/control")
+    )
+)
+def a_job_by_api(people: dict[str, User]) -> dict[str, Any]:
+    return {"job_id": _job().pk}
+
+
+def _version() -> DatasetVersion:
+    return publish(Storage(settings.STORAGE), "walked", "documents", [document(n) for n in range(3)])
+
+
+@sample(
+    "datasets:detail",
+    "datasets:edit",
+    "datasets:archive",
+    "/api/v1/datasets/<name>",
+    "/api/v1/datasets/<name>/versions",
+)
+def a_dataset(people: dict[str, User]) -> dict[str, Any]:
+    return {"name": _version().dataset.name}
+
+
+@sample(
+    "datasets:version",
+    "datasets:statistics",
+    "datasets:card",
+    "datasets:lineage",
+    "datasets:manifest",
+    "datasets:rows",
+    "datasets:exports",
+    "datasets:exports-table",
+    "datasets:export",
+    *(
+        f"/api/v1/datasets/<name>/versions/<int:number>{end}"
+        for end in ("", "/manifest", "/rows", "/exports")
+    ),
+)
+def a_version(people: dict[str, User]) -> dict[str, Any]:
+    return {"name": "walked", "number": _version().number}
+
+
+@sample("datasets:row-at")
+def a_row_by_position(people: dict[str, User]) -> dict[str, Any]:
+    return {**a_version(people), "at": 0}
+
+
+@sample("datasets:row")
+def a_row(people: dict[str, User]) -> dict[str, Any]:
+    return {**a_version(people), "row_id": document(0)["id"]}
+
+
+@sample("datasets:file")
+def a_file(people: dict[str, User]) -> dict[str, Any]:
+    return {**a_version(people), "path": "1/shard-00000.parquet"}
+
+
+@sample(
+    "datasets:download",
+    "datasets:delete-export",
+    "/api/v1/exports/<int:pk>",
+    "/api/v1/exports/<int:pk>/download",
+)
+def an_export(people: dict[str, User]) -> dict[str, Any]:
+    Storage(settings.STORAGE).write_bytes("exports/1/walked.jsonl", b"{}")
+    fields = {"state": Export.State.READY, "key": "exports/1/walked.jsonl", "bytes": 2}
+    return {"pk": Export.objects.create(version=_version(), format="jsonl", **fields).pk}

@@ -35,8 +35,8 @@ class Route:
 
 
 def discover(urlconf: Any = None) -> list[Route]:
-    """Every route, in the order of the URLconf."""
-    return list(_walk(get_resolver(urlconf).url_patterns, "/", ""))
+    """Every route, in the order of the URLconf; once, though ninja lists an address for each of its names."""
+    return list(dict.fromkeys(_walk(get_resolver(urlconf).url_patterns, "/", "")))
 
 
 def _walk(patterns: list[URLPattern | URLResolver], prefix: str, namespace: str) -> Iterator[Route]:

@@ -62,9 +62,14 @@ class _CsrfCheck(CsrfViewMiddleware):
         return HttpResponse(reason, status=403)
 
 
+def _any_view(request: HttpRequest) -> HttpResponse:
+    """Stands for the route: the check only looks whether a view is exempt."""
+    return HttpResponse()
+
+
 def _lacks_csrf_token(request: HttpRequest) -> bool:
     """ninja exempts its routes from the middleware, so a session has to be checked here."""
-    check = _CsrfCheck(lambda _: HttpResponse())
+    check = _CsrfCheck(_any_view)
     request.csrf_processing_done = False  # type: ignore[attr-defined]
     check.process_request(request)
-    return check.process_view(request, _lacks_csrf_token, (), {}) is not None
+    return check.process_view(request, _any_view, (), {}) is not None

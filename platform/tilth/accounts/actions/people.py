@@ -139,8 +139,8 @@ def save_skill(actor: Actor, skill: Skill | None, *, name: str, description: str
     title = clean_name(name, 80)
     if len(description) > 300:
         raise InvalidInput("The description is longer than 300 characters.", field="description")
-    others = Skill.objects.filter(name__iexact=title).exclude(pk=skill.pk if skill else None)
-    if others.exists():
+    others = Skill.objects.filter(name__iexact=title)
+    if (others.exclude(pk=skill.pk) if skill else others).exists():
         raise Conflict(f"There is a skill named {title} already.", code="name_taken", field="name")
     verb = "skill.edited" if skill else "skill.created"
     saved = skill or Skill()
