@@ -8,6 +8,7 @@ from ninja.errors import HttpError, ValidationError
 
 from tilth.accounts.api import router as accounts
 from tilth.accounts.permissions import requires
+from tilth.datasets.api import router as datasets
 from tilth.errors import TilthError
 from tilth.jobs.api import router as jobs
 
@@ -19,6 +20,7 @@ api = NinjaAPI(
     docs_decorator=requires("account.own"),
 )
 api.add_router("", accounts)
+api.add_router("", datasets)
 api.add_router("", jobs)
 
 

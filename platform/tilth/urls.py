@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tilth.datasets.urls")),
     path("ui/", include("tilth.ui.urls")),
     path("", include("tilth.jobs.urls")),
+    path("curation/", include("curation.urls")),
     path("api/v1/", api.urls),
 ]
 

@@ -13,6 +13,7 @@ import pandas
 import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
+
 from tilth.datasets import schemas, statistics
 from tilth.datasets.card import About
 from tilth.datasets.export.options import Options

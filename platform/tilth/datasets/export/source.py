@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO
@@ -44,7 +45,7 @@ class Source:
         newest = schemas.schema(self.manifest.kind)
         if not self.manifest.shards:
             return newest.arrow
-        with self._open(self.manifest.shards[0]) as handle:
+        with self._readable(), self._open(self.manifest.shards[0]) as handle:
             written = pq.read_schema(handle)
         return schemas.upgrade(written.empty_table(), self.manifest.kind, self.manifest.schema_version).schema
 
@@ -72,10 +73,11 @@ class Source:
         """Tables of at most :data:`BATCH_ROWS` rows of a split, in order, with the chosen columns."""
         manifest = self.manifest
         wanted = manifest.shards if shards is None else shards
-        for table in read_batches(
-            self.storage, manifest.folder, wanted, manifest.kind, batch_rows=BATCH_ROWS
-        ):
-            yield self._chosen(table, split)
+        with self._readable():
+            for table in read_batches(
+                self.storage, manifest.folder, wanted, manifest.kind, batch_rows=BATCH_ROWS
+            ):
+                yield self._chosen(table, split)
 
     def copy(self, file: File | Shard, target: IO[bytes]) -> None:
         """Copy a file of the version byte by byte; raises :class:`DamagedFile` if its hash is another."""
@@ -85,10 +87,20 @@ class Source:
                 digest.update(piece)
                 target.write(piece)
         if digest.hexdigest() != file.sha256:
-            raise DamagedFile(
-                f"{file.path} of {self.manifest.reference} is damaged: its sha256 is not the manifest's. "
-                "Restore the file from a backup, then export again."
-            )
+            raise self._damaged(f"{file.path} has another sha256 than the manifest says")
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Say of a file that is missing or no Parquet any more which version it belongs to and what to do."""
+        try:
+            yield
+        except (pa.ArrowInvalid, OSError) as error:
+            raise self._damaged(f"a file cannot be read ({error})") from error
+
+    def _damaged(self, what: str) -> DamagedFile:
+        return DamagedFile(
+            f"{self.manifest.reference} is damaged: {what}. Restore its files from a backup, then export again."
+        )
 
     def _open(self, file: File | Shard) -> IO[bytes]:
         return self.storage.open(f"{self.manifest.folder}/{file.path}")
