@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from curation import records
 from curation.models import CurationRun
 from tilth.datasets import panels
 from tilth.datasets.models import DatasetVersion
@@ -14,7 +15,10 @@ def crawled(request: HttpRequest, version: DatasetVersion, row: dict[str, Any]) 
     if not row.get("record_length"):
         return None
     run = CurationRun.objects.for_version(version.dataset.name, version.number)
-    return {"run": run, "version": version, "row": row} if run else None
+    if run is None:
+        return None
+    place = records.Place(row["source"], row["record_offset"], row["record_length"])
+    return {"run": run, "url": records.crawled_url(run, place)}
 
 
 def register_all() -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.conf import settings
 from tilth.errors import InvalidInput
+from tilth.guards.outbound import Guard
 
 from curation.models import CurationRun
+from curation.pipeline.access import Access
 
 COMMON_CRAWL_LICENCE = "ODC-By-1.0"
 """FineWeb's licence; Common Crawl's own terms of use apply to every page beside it."""
@@ -55,10 +57,14 @@ def probe_params(run: CurationRun) -> dict[str, Any]:
 
 def access(run: CurationRun) -> Access:
     """The rights with which the web reads a run's files again: those of the run, for one record."""
-    shared = {"guard": Guard(tuple(settings.OUTBOUND_ALLOW)), "storage": settings.STORAGE}
     if run.created_by_id is None:
-        return Access.for_shell(**shared)
-    return Access(roots=tuple(settings.SOURCE_ROOTS), **shared)
+        return Access.for_shell(storage=settings.STORAGE, common_crawl=settings.COMMON_CRAWL_URL)
+    return Access(
+        guard=Guard(tuple(settings.OUTBOUND_ALLOW)),
+        roots=tuple(settings.SOURCE_ROOTS),
+        storage=settings.STORAGE,
+        common_crawl=settings.COMMON_CRAWL_URL,
+    )
 
 
 def _shared(run: CurationRun) -> dict[str, Any]:
@@ -71,6 +77,7 @@ def _shared(run: CurationRun) -> dict[str, Any]:
         "limit": run.options.get("limit"),
         "disk_budget": run.options.get("disk_budget"),
         "guarded": run.created_by_id is not None,
+        "roots": [str(root) for root in settings.SOURCE_ROOTS],
         "source_roots": [str(root) for root in settings.SOURCE_ROOTS],
         "outbound_allow": settings.OUTBOUND_ALLOW,
         "common_crawl_url": settings.COMMON_CRAWL_URL,

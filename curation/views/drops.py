@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from curation import drops, marks
+from curation import drops, marks, records
 from curation.models import CurationRun
 from curation.pipeline.step import registry
 from curation.views.runs import find_run
@@ -46,7 +46,13 @@ def samples(request: HttpRequest, pk: int) -> HttpResponse:
 def sample(request: HttpRequest, pk: int, document: str) -> HttpResponse:
     """One dropped document whole: rule, value, limit, text with marks."""
     run, row = find_sample(pk, document)
-    context = {"run": run, "row": shown(row), "explained": explain(row["step"], row["reason"])}
+    place = records.Place(row["source"], row["record_offset"], row["record_length"])
+    context = {
+        "run": run,
+        "row": shown(row),
+        "explained": explain(row["step"], row["reason"]),
+        "crawled": records.crawled_url(run, place) if place.length else "",
+    }
     return render(request, "curation/drop.html", context)
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tilth.accounts.actors import Actor
 from tilth.errors import TilthError
 from tilth.jobs.models import JobState
-from tilth.jobs.runner import run_inline
+from tilth.jobs.runner import print_progress, run_inline
 
 from curation import actions
 from curation.models import CurationRun, Recipe
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Sources and options."""
-        parser.add_argument("sources", nargs="+", metavar="SOURCE")
+        parser.add_argument("sources", nargs="*", metavar="SOURCE")
         parser.add_argument("--name", required=True, help="name of the dataset to make")
         parser.add_argument("--recipe", default="fineweb", help="name, NAME@NUMBER, or path of a TOML file")
         parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", dest="settings_")
@@ -44,6 +44,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--new-version", action="store_true", help="NAME may exist: make its next version"
         )
+        parser.add_argument(
+            "--retry",
+            action="store_true",
+            help="take up the newest unfinished run of NAME; finished files are kept",
+        )
         parser.add_argument("--no-wait", action="store_true", help="queue the run for a worker and return")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -51,18 +56,21 @@ class Command(BaseCommand):
         """Draft, start, run here, print."""
         started = time.monotonic()
         try:
-            run = actions.start_run(ACTOR, self.draft(options))
+            if options["retry"]:
+                run = actions.retry_run(ACTOR, unfinished_run(options["name"]), options["required_share"])
+            else:
+                run = actions.start_run(ACTOR, self.draft(options))
         except TilthError as error:
             raise CommandError(error.message) from error
         assert run.job is not None and run.version is not None
         if options["no_wait"]:
             self.stdout.write(f"{run.job.reference} will make {run.version.reference}")
             return
-        job = run_inline(run.job)
+        job = run_inline(run.job, None if options["json"] else print_progress)
         if job.state != JobState.SUCCEEDED:
             reason = (job.error or {}).get("message") or f"the run was {job.state}"
             raise CommandError(
-                f"{reason}\nTry the missing files again: python manage.py retry {job.reference}"
+                f"{reason}\nFinished files are kept; try the rest again: python manage.py curate --retry --name {run.dataset_name}"
             )
         self.report(run, job.result or {}, time.monotonic() - started, as_json=options["json"])
 
@@ -124,4 +132,19 @@ def newest_run(name: str) -> CurationRun:
     )
     if run is None:
         raise TilthError(f"No run has published a version of {name!r}; start without --append", field="name")
+    return run
+
+
+def unfinished_run(name: str) -> CurationRun:
+    """The newest run of a dataset that failed or was cancelled."""
+    run = (
+        CurationRun.objects.with_objects()
+        .filter(dataset_name=name, job__state__in=(JobState.FAILED, JobState.CANCELLED))
+        .order_by("-pk")
+        .first()
+    )
+    if run is None:
+        raise TilthError(
+            f"No run of {name!r} has failed or was cancelled; start one with its sources", field="name"
+        )
     return run

@@ -18,3 +18,8 @@ for (const table of document.querySelectorAll("[data-inbox]")) {
     tick.addEventListener("change", () => setLine(box, tick.value, tick.checked));
   }
 }
+
+for (const area of document.querySelectorAll("[data-upload]")) {
+  const box = document.getElementById(area.dataset.target);
+  uploadFiles(area, (answer) => setLine(box, `upload:${answer.sha256}`, true));
+}

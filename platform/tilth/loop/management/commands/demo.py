@@ -7,11 +7,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from curation.pipeline.commoncrawl import latest_crawl
 from tilth.datasets.models import Dataset, DatasetVersion
-from tilth.errors import TilthError
 
 NAME = "demo"
+NEWEST = "cc:latest:0"
+"""The first WARC file of the newest crawl."""
+
 PAGES = 500
 
 
@@ -33,27 +34,28 @@ class Command(BaseCommand):
     def handle(self, *args: Any, warc: list[str] | None, pages: int, recipe: str, **options: Any) -> None:
         """Each stage says what it does and where to look at what it made."""
         call_command("migrate", verbosity=0, interactive=False)
-        sources = warc or [self.newest()]
+        sources = warc or [NEWEST]
         self.stdout.write(f"1. Curate {pages} pages of {', '.join(sources)} with the recipe {recipe}")
         known = Dataset.objects.filter(name=NAME).exists()
-        call_command(
-            "curate", *sources, name=NAME, recipe=recipe, limit=pages, new_version=known, stdout=self.stdout
-        )
+        try:
+            call_command(
+                "curate",
+                *sources,
+                name=NAME,
+                recipe=recipe,
+                limit=pages,
+                new_version=known,
+                stdout=self.stdout,
+            )
+        except CommandError as error:
+            hint = "" if warc else "\nWithout internet name a file: make demo WARC=path"
+            raise CommandError(f"{error}{hint}") from error
         version = DatasetVersion.objects.filter(dataset__name=NAME).published().order_by("-number")[0]
         self.stdout.write(f"2. Published as {version.reference}: {version.rows} documents")
         out = settings.VAR / "demo" / f"{NAME}-{version.number}"
         call_command("export", version.reference, format="hf", out=str(out), stdout=self.stdout)
         self.stdout.write(f"3. Exported to {shown(out)}")
         self.stdout.write(f"Look at it: make up, then {settings.SITE_URL}/datasets/{NAME}/{version.number}/")
-
-    def newest(self) -> str:
-        """The first WARC file of the newest crawl; says what to do without internet."""
-        try:
-            return f"cc:{latest_crawl(settings.COMMON_CRAWL_URL)}:0"
-        except (TilthError, OSError) as error:
-            raise CommandError(
-                f"Common Crawl cannot be reached ({error}). Without internet name a file: make demo WARC=path"
-            ) from error
 
 
 def shown(path: Path) -> str:
