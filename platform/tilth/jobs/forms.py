@@ -1,5 +1,7 @@
 """The filters of the jobs list."""
 
+from typing import Any
+
 from django import forms
 
 from tilth.jobs import registry
@@ -27,7 +29,7 @@ class JobFilter(forms.Form):
         kinds = [(kind.name, kind.title) for kind in registry.all_kinds()]
         self.fields["kind"].choices = [("", "Any kind"), *kinds]  # type: ignore[attr-defined]
 
-    def narrow(self, jobs: JobQuerySet, user: object) -> JobQuerySet:
+    def narrow(self, jobs: JobQuerySet, user: Any) -> JobQuerySet:
         """The jobs that fit; none when the filter itself is wrong."""
         if not self.is_valid():
             return jobs.none()

@@ -10,7 +10,7 @@ def resolve_job(reference: Reference) -> Resolved | None:
     if not reference.key.isdecimal() or len(reference.key) > 18:
         return None
     job = Job.objects.filter(pk=int(reference.key)).first()
-    return job and Resolved(str(job), job.get_absolute_url(), "jobs.view", job.state)
+    return None if job is None else Resolved(str(job), job.get_absolute_url(), "jobs.view", job.state)
 
 
 register("job", resolve_job)
