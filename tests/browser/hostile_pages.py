@@ -1,0 +1,158 @@
+"""Every page that shows text from outside, with hostile text in it.
+
+Each function below makes the objects that carry the payloads through the product's own actions and yields
+the visits that show them. A new page joins by one more function with ``@shows("what")``.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from tests.browser import gallery
+from tests.tilth.published import conversation, document, preference, publish
+from tests.xss_corpus import EVERYTHING, PAGES, PAYLOADS
+from tilth.accounts.actors import Actor
+from tilth.accounts.models import User
+from tilth.jobs import actions as jobs
+from tilth.jobs.runner import run_inline
+from tilth.storage import Storage
+
+TEXTS = [payload.replace("\x00", "") for payload in PAYLOADS]
+"""The payloads as a database takes them: PostgreSQL refuses NUL."""
+
+ALL = EVERYTHING.replace("\x00", "")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a function has to work with."""
+
+    people: dict[str, User]
+    storage: Storage
+
+    @property
+    def researcher(self) -> Actor:
+        return Actor(user=self.people["researcher"])
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A page to open, who opens it, what to do there, and which complaints of the browser are expected."""
+
+    url: str
+    role: str = "admin"
+    act: Callable[[Page], None] | None = None
+    allow: list[str] = field(default_factory=list)
+
+
+Show = Callable[[Stage], Iterator[Visit]]
+SHOWS: dict[str, Show] = {}
+
+
+def shows(what: str) -> Callable[[Show], Show]:
+    """Register a function under the name of what it shows."""
+
+    def register(function: Show) -> Show:
+        SHOWS[what] = function
+        return function
+
+    return register
+
+
+@shows("every component of the shell, Markdown and charts")
+def components(stage: Stage) -> Iterator[Visit]:
+    def open_all(page: Page) -> None:
+        page.locator("[data-drawn]").first.wait_for()
+        page.locator("button[data-confirm]").first.click()
+        page.keyboard.press("Escape")
+
+    gallery.HOSTILE[:] = [*PAYLOADS, EVERYTHING]
+    yield Visit("/gallery/hostile", act=open_all)
+
+
+@shows("Markdown one by one")
+def markdown(stage: Stage) -> Iterator[Visit]:
+    gallery.HOSTILE[:] = PAYLOADS
+    yield Visit("/gallery/prose")
+
+
+@shows("the address of a page that is not there")
+def addresses(stage: Stage) -> Iterator[Visit]:
+    for payload in PAYLOADS[::9]:
+        yield Visit("/nothing/" + quote(payload[:300], safe=""), allow=["status of 404"])
+    yield Visit("/nothing?" + quote(ALL[:2000], safe="&="), allow=["status of 404"])
+
+
+@shows("toasts of full pages and of htmx answers")
+def toasts(stage: Stage) -> Iterator[Visit]:
+    def press(page: Page) -> None:
+        page.get_by_role("button", name="Note", exact=True).click()
+        page.get_by_role("status").get_by_text("last note").wait_for()
+
+    gallery.HOSTILE[:] = PAYLOADS
+    yield Visit("/gallery/say", act=press)
+
+
+@shows("a web page as crawled")
+def crawled(stage: Stage) -> Iterator[Visit]:
+    gallery.HOSTILE[:] = PAGES
+    for index in (*range(0, len(PAGES), 12), *range(len(PAYLOADS), len(PAGES))):
+        yield Visit(f"/gallery/crawled/{index}")
+    yield Visit("/gallery/crawled/all")
+    yield Visit("/gallery/frame/all")
+
+
+@shows("names of people")
+def people(stage: Stage) -> Iterator[Visit]:
+    for number, payload in enumerate(TEXTS):
+        User.objects.create_user(f"hostile-{number}@example.org", name=payload[:150])
+    User.objects.filter(pk=stage.people["admin"].pk).update(name=TEXTS[18][:150])
+    User.objects.filter(pk=stage.people["researcher"].pk).update(name=TEXTS[0][:150])
+    yield Visit(reverse("accounts:people"))
+    yield Visit(reverse("accounts:people") + "?" + "q=" + quote(TEXTS[20]))
+    yield Visit(reverse("accounts:profile"), role="researcher")
+    yield Visit(reverse("accounts:audit"))
+
+
+@shows("titles, parameters and logs of jobs")
+def job_pages(stage: Stage) -> Iterator[Visit]:
+    job = jobs.submit(stage.researcher, "demo", {"print": ALL, "note": ALL}, title=TEXTS[18][:200])
+    run_inline(job)
+    for payload in TEXTS[::8]:
+        jobs.submit(stage.researcher, "demo", {"note": payload}, title=payload[:200])
+    yield Visit(reverse("jobs:list"), role="researcher")
+    yield Visit(reverse("jobs:detail", args=[job.pk]), role="researcher")
+    yield Visit("/", role="researcher")
+
+
+@shows("datasets: titles, cards, rows of all shapes, statistics, lineage")
+def datasets(stage: Stage) -> Iterator[Visit]:
+    rows = [
+        document(
+            n,
+            text=text,
+            url=f"http://example.org/{text}"[:500],
+            domain=text[:60],
+            source=text[:200],
+            language=text[:8],
+        )
+        for n, text in enumerate(TEXTS)
+    ]
+    fields = {"title": TEXTS[18][:200], "description": ALL}
+    publish(stage.storage, "hostile", "documents", rows, recipe={"name": TEXTS[0]}, **fields)
+    publish(stage.storage, "talk", "conversations", [conversation(text, text) for text in TEXTS], **fields)
+    publish(stage.storage, "taste", "preferences", [preference(text, text, text + ".") for text in TEXTS])
+    yield Visit(reverse("datasets:list"))
+    for name, row in (("hostile", rows[0]["id"]), ("talk", ""), ("taste", "")):
+        yield Visit(reverse("datasets:detail", args=[name]))
+        yield Visit(reverse("datasets:version", args=[name, 1]))
+        for tab in ("statistics", "card", "lineage", "rows", "exports"):
+            yield Visit(reverse(f"datasets:{tab}", args=[name, 1]))
+        yield Visit(reverse("datasets:row-at", args=[name, 1, 18]))
+        if row:
+            yield Visit(reverse("datasets:row", args=[name, 1, row]))
+    yield Visit(reverse("datasets:rows", args=["hostile", 1]) + "?q=" + quote(TEXTS[20]))
+    yield Visit(reverse("datasets:edit", args=["hostile"]))
