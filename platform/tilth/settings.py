@@ -42,7 +42,8 @@ else:
     ENCRYPTION_KEYS = [key.strip() for key in required("TILTH_ENCRYPTION_KEYS").split(",")]
     REDIS_URL = required("REDIS_URL")
     STORAGE = required("TILTH_STORAGE")
-    ALLOWED_HOSTS = [host.strip() for host in required("TILTH_HOSTS").split(",")]
+    # The loopback names are for health checks; links never repeat a Host header.
+    ALLOWED_HOSTS = [*(host.strip() for host in required("TILTH_HOSTS").split(",")), "127.0.0.1", "localhost"]
     _database_url = required("DATABASE_URL")
 environment.redis_url("REDIS_URL", REDIS_URL)
 DATABASES = {"default": environment.database("DATABASE_URL", _database_url)}
@@ -216,6 +217,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_FAILURE_VIEW = "tilth.ui.errors.csrf_failure"
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SECURE_SSL_REDIRECT = HTTPS and env_bool("TILTH_SSL_REDIRECT", True)
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -22,6 +22,7 @@ PRODUCTION = {
     "TILTH_STORAGE": "s3://bucket/tilth",
     "TILTH_HOSTS": "tilth.example.org",
     "TILTH_SITE_URL": "https://tilth.example.org",
+    "TILTH_TRUSTED_PROXIES": "1",
     "TILTH_EMAIL_URL": "smtp://tilth:pw@mail.example.org:587",
 }
 
@@ -97,6 +98,7 @@ def test_an_unsafe_environment_stops_the_command_with_every_reason(tmp_path):
         ({"STORAGE": "s3:///tilth"}, "tilth.E004"),
         ({"SITE_URL": "http://10.0.0.1", "HTTPS": False}, "tilth.E005"),
         ({"SITE_URL": "http://10.0.0.1", "HTTPS": False, "ALLOW_HTTP": True}, "tilth.W001"),
+        ({"HTTPS": True, "SECURE_SSL_REDIRECT": True, "TRUSTED_PROXIES": 0}, "tilth.W003"),
         ({"ALLOWED_HOSTS": ["*"], "EMBEDDED": False}, "tilth.E006"),
         ({"SITE_URL": "https://elsewhere.example", "ALLOWED_HOSTS": ["tilth.example"]}, "tilth.E007"),
         ({"DEBUG": True, "EMBEDDED": False}, "tilth.E008"),
@@ -165,3 +167,9 @@ def test_processes_that_start_at_once_share_one_secret(tmp_path):
         )
     assert len(set(made)) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_health_checks_are_answered_over_plain_http(client, settings, db):
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/sign-in/").status_code == 301

@@ -73,6 +73,16 @@ def https() -> Iterable[CheckMessage]:
         )
 
 
+def proxy() -> Iterable[CheckMessage]:
+    """Behind a proxy that nobody believes, every request looks like http and is redirected for ever."""
+    if settings.HTTPS and settings.SECURE_SSL_REDIRECT and not settings.TRUSTED_PROXIES:
+        yield Warning(
+            "TILTH_SITE_URL is https but no proxy is trusted to say that a request came by https.",
+            hint="Behind a TLS proxy set TILTH_TRUSTED_PROXIES=1, else pages redirect to themselves.",
+            id="tilth.W003",
+        )
+
+
 def hosts() -> Iterable[CheckMessage]:
     """Which Host headers are believed."""
     if "*" in settings.ALLOWED_HOSTS and not settings.EMBEDDED:
@@ -107,7 +117,7 @@ def mail() -> Iterable[CheckMessage]:
         )
 
 
-ALL: tuple[Check, ...] = (secret_key, encryption_keys, storage, https, hosts, debug, database, mail)
+ALL: tuple[Check, ...] = (secret_key, encryption_keys, storage, https, proxy, hosts, debug, database, mail)
 
 
 def run_all(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
