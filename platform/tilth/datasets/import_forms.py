@@ -79,7 +79,8 @@ class ImportForm(forms.Form):
             "title": source.title,
             "licence": known_or_unknown(source.licence) if source.licence else "",
         }
-        super().__init__(*args, initial=first | kwargs.pop("initial", {}), **kwargs)
+        kwargs["initial"] = first | kwargs.get("initial", {})
+        super().__init__(*args, **kwargs)
         for column in schema(preview.kind).columns:
             self.fields[MAP + column.name] = _mapping_field(column, preview)
         if preview.kind != "tokens":

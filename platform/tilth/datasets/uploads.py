@@ -25,7 +25,10 @@ BLOCK = 1 << 20
 class Incoming(Protocol):
     """What can be saved: Django's uploaded files, and :class:`RequestBody`."""
 
-    name: str | None
+    @property
+    def name(self) -> str | None:
+        """The file's name as it was sent."""
+        ...
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes, a piece at a time."""

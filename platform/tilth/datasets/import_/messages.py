@@ -91,7 +91,7 @@ def _content(item: dict[str, Any]) -> str | None:
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         if not all(isinstance(part, str) for part in parts):
             raise ValueError("only text content can be imported, no images or sound")
-        return "".join(parts)
+        return "".join(map(str, parts))
     if content is not None and not isinstance(content, str):
         return json.dumps(content, ensure_ascii=False)
     if content is None and not item.get("tool_calls"):

@@ -92,7 +92,7 @@ def preview(source: Source, kind: str = "", mapping: Mapping[str, str] | None = 
     result = Preview(
         taken.format, seen.kind, seen.title, chosen, names, seen=len(taken.records) + len(taken.bad)
     )
-    errors = [{"row": bad.row, "field": "", "message": bad.reason} for bad in taken.bad]
+    errors: list[dict[str, Any]] = [{"row": bad.row, "field": "", "message": bad.reason} for bad in taken.bad]
     try:
         converter = Converter(seen.kind, chosen, "preview", signal_names(taken.values, chosen))
         converter.check_fields(names)

@@ -142,7 +142,7 @@ def _skip_line(handle: IO[bytes], line: bytes) -> None:
 
 def _json_line(number: int, text: bytes) -> Found:
     try:
-        value = json.loads(text.decode("utf-8"))
+        value = json.loads(text.rstrip(b"\r\n").decode("utf-8"))
     except UnicodeDecodeError as error:
         return BadRecord(number, f"not UTF-8 at byte {error.start}")
     except json.JSONDecodeError as error:
