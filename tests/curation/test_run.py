@@ -167,7 +167,7 @@ def test_too_few_shards_publish_nothing_and_enough_name_the_missing(corpus, tmp_
     assert caught.value.code == "shards_failed"
     assert not bench.storage.exists("datasets/strict")
     result = bench.run("lenient", [*corpus[:2], wrong], required_share=0.6)
-    assert [Path(name).name for name in result.failed] == ["wrong.warc.gz"]
+    assert result.failed == ["file:wrong.warc.gz"]
     assert result.missing[0]["reason"]
     alone = Bench.at(tmp_path / "alone")
     assert bench.rows("lenient", result) == alone.rows("two", alone.run("two", corpus[:2]))
@@ -201,6 +201,6 @@ def test_live_figures_and_flags(tmp_path: Path) -> None:
     assert live["workers"] == 1
     assert live["funnel"]["steps"] == result.funnel.to_json()["steps"]
     flagged = [row for row in live["table"] if row["flags"]]
-    assert [Path(row["source"]).name for row in flagged] == ["5.warc.gz"]
+    assert [row["source"] for row in flagged] == ["file:5.warc.gz"]
     assert live["table"][0] == flagged[0]
     assert any("keeps 0.0%" in sentence for sentence in flagged[0]["flags"])
