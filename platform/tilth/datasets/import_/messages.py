@@ -70,7 +70,7 @@ def _message(item: Any, before: list[dict[str, Any]]) -> dict[str, Any]:
     if key is None:
         raise ValueError(f"no role; it has {', '.join(sorted(map(str, item))) or 'nothing'}")
     said = str(item[key]).lower()
-    content = _content(item)
+    content = _content(item, said)
     if said in _CALLS:
         return {"role": "assistant", "content": None, "tool_calls": _calls(content, len(before))}
     role = "assistant" if key == "speaker" and said == "system" else _ROLES.get(said)
@@ -85,7 +85,7 @@ def _message(item: Any, before: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _content(item: dict[str, Any]) -> str | None:
+def _content(item: dict[str, Any], said: str) -> str | None:
     content = next((item[key] for key in _TEXT_KEYS if key in item), None)
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
@@ -93,6 +93,9 @@ def _content(item: dict[str, Any]) -> str | None:
             raise ValueError("only text content can be imported, no images or sound")
         return "".join(map(str, parts))
     if content is not None and not isinstance(content, str):
+        # Tools answer in objects and are called with them; people and models speak in text.
+        if isinstance(content, dict) and _ROLES.get(said) != "tool" and said not in _CALLS:
+            raise ValueError("the content must be text, not an object")
         return json.dumps(content, ensure_ascii=False)
     if content is None and not item.get("tool_calls"):
         raise ValueError("no content")

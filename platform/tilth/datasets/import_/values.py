@@ -89,10 +89,12 @@ def _number(value: Any) -> float:
 
 
 def _integer(value: Any, kind: pa.DataType) -> int:
-    try:
-        number = int(value) if isinstance(value, str) else value
-    except ValueError:
-        number = _number(value)
+    number = value
+    if isinstance(value, str):
+        try:
+            number = int(value)
+        except ValueError:
+            number = _float_or_none(value)
     if isinstance(number, float) and math.isfinite(number) and number == int(number):
         number = int(number)
     if isinstance(number, bool) or not isinstance(number, int):
@@ -101,6 +103,13 @@ def _integer(value: Any, kind: pa.DataType) -> int:
     if not low <= number < low + 2**kind.bit_width:
         raise ValueError(f"{number} does not fit in {kind.bit_width} bits")
     return number
+
+
+def _float_or_none(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _time(value: Any) -> datetime:
