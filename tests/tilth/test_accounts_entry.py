@@ -6,13 +6,15 @@ import time
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from axes.models import AccessAttempt
 from django.core import mail
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from tilth.accounts import secrets
-from tilth.accounts.models import AuditEntry, Role, User
+from django.utils import timezone
 
 from tests.conftest import PASSWORD
+from tilth.accounts import secrets
+from tilth.accounts.models import AuditEntry, Role, User
 
 NEW = "another long password"
 
@@ -79,6 +81,19 @@ def test_too_many_wrong_passwords_lock_the_address_out(client, people, settings)
     assert sign_in(client, "lead@example.org").status_code == 429
     assert not is_signed_in(client)
     assert sign_in(client, "admin@example.org").status_code == 302
+    entry = AuditEntry.objects.get(verb="user.locked_out")
+    assert (entry.actor, entry.target, entry.data) == (
+        "sign-in",
+        people["lead"].reference,
+        {"ip": "127.0.0.1"},
+    )
+
+
+def test_the_address_is_free_again_after_the_wait(client, people, settings):
+    settings.AXES_FAILURE_LIMIT = 1
+    assert sign_in(client, "lead@example.org", "wrong").status_code == 429
+    AccessAttempt.objects.update(attempt_time=timezone.now() - settings.AXES_COOLOFF_TIME)
+    assert sign_in(client, "lead@example.org").status_code == 302
 
 
 def test_an_attacker_elsewhere_does_not_lock_the_owner_out(client, people, settings):
