@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from curation.api import router as curation
 from tilth.accounts.api import router as accounts
 from tilth.accounts.permissions import requires
 from tilth.datasets.api import router as datasets
@@ -22,6 +23,7 @@ api = NinjaAPI(
 api.add_router("", accounts)
 api.add_router("", datasets)
 api.add_router("", jobs)
+api.add_router("", curation)
 
 
 def _answer(

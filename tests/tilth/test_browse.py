@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tilth.datasets import schemas
 from tilth.datasets.browse.conditions import build_condition, parse_words
+from tilth.datasets.browse.present import parts, pieces
 from tilth.datasets.browse.search import _database, search, take_rows
 from tilth.datasets.browse.shards import ROW, ShardRows
 from tilth.errors import InvalidInput
@@ -222,3 +224,33 @@ def test_shards_on_an_object_store_are_browsed_the_same_way() -> None:
     rows = store(storage, "documents", documents(30), [10, 20])
     assert find(rows, "wheat").rows == list(range(0, 30, 3))
     assert rows.page(8, 5)["record_offset"].to_pylist() == [8, 9, 10, 11, 12]
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(max_size=400), words=st.lists(st.text(min_size=1, max_size=5), max_size=3))
+def test_a_cell_shows_a_stretch_of_the_text_and_marks_only_words(text: str, words: list[str]) -> None:
+    found = pieces(text, words, width=80)
+    shown = "".join(piece.text for piece in found)
+    assert shown.strip("…") in text or shown in text
+    assert len(shown) <= 82
+    assert all(
+        any(piece.text.lower() == word.lower() or len(piece.text) == len(word) for word in words)
+        for piece in found
+        if piece.hit
+    )
+
+
+def test_the_cell_shows_the_place_where_the_word_is() -> None:
+    found = pieces("x " * 500 + "Wheat" + " y" * 500, ["wheat"], width=100)
+    assert [piece.text for piece in found if piece.hit] == ["Wheat"]
+    assert found[0].text == "…" and found[-1].text == "…"
+
+
+def test_nothing_of_a_row_is_hidden_without_saying_so() -> None:
+    columns = schemas.schema("documents").columns
+    shown = {
+        part.name: part
+        for part in parts({"id": "a", "text": "x" * 250_000, "url": None, "record_offset": 0}, columns)
+    }
+    assert shown["text"].cut == 50_000 and len(shown["text"].value) == 200_000
+    assert set(shown) == {"text", "record_offset"}

@@ -76,6 +76,6 @@ def test_a_recipe_is_listed_with_its_settings() -> None:
         "steps": [{"name": "c4", "settings": {"min_words": 3}}, ["language", {"keep": ["en"]}], "pii"],
     }
     card = dataset_card(manifest(recipe=recipe), About())
-    assert "- Name: fineweb" in card
+    assert "- Recipe: fineweb" in card
     assert "- Step 1: c4 (min\\_words = 3)" in card
     assert "- Step 3: pii" in card

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import uuid
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from tilth.datasets.export.run import export_to_folder, export_to_storage, make_
 from tilth.datasets.export.source import DamagedFile, Source
 from tilth.datasets.export.target import Folder
 from tilth.datasets.manifest import Manifest
+from tilth.datasets.token_files import TokenWriter
 from tilth.datasets.writer import DatasetWriter
 from tilth.errors import Conflict, InvalidInput
 from tilth.storage import Storage
@@ -235,7 +237,7 @@ def test_croissant_is_valid_and_readable(kind: str, rows: list[dict], store: Sto
         for record in records
     ] == [row["id"] for row in rows]
     if kind == "conversations":
-        assert [turn["rows/messages/role"] for turn in records[1]["rows/messages"]] == [
+        assert [turn["rows/messages/role"].decode() for turn in records[1]["rows/messages"]] == [
             "user",
             "assistant",
             "tool",
@@ -418,3 +420,22 @@ def test_memory_while_exporting_does_not_grow_with_the_rows(store: Storage) -> N
     sizes = [table.num_rows for table in source.batches("train")]
     assert max(sizes) <= 512
     assert isinstance(source, Source)
+
+
+def test_an_object_store_gives_the_same_bytes(store: Storage) -> None:
+    far = Storage(f"memory://export-{uuid.uuid4().hex}")
+    near = to_store(store, publish(store, "documents", documents(30), parts=2), "hf", "exports/a")
+    there = to_store(far, publish(far, "documents", documents(30), parts=2), "hf", "exports/a")
+    assert (near.sha256, near.bytes) == (there.sha256, there.bytes)
+
+
+def test_token_files_are_copied_as_they_are(store: Storage, tmp_path: Path) -> None:
+    with TokenWriter(store, "datasets/field-notes/3/a0", "gpt2", 50_257) as writer:
+        writer.write("a", [1, 2, 3])
+        writer.write("b", [4, 5])
+    manifest = Manifest("field-notes", 3, "tokens", 1, writer.close())
+    folder = to_folder(store, manifest, "bin", tmp_path / "out")
+    for file in manifest.files:
+        assert hashlib.sha256((folder / file.path).read_bytes()).hexdigest() == file.sha256
+    with pytest.raises(InvalidInput, match="choose one of bin"):
+        make_source(store, manifest, "parquet", Options(), ABOUT)

@@ -36,7 +36,7 @@ def dataset_card(manifest: Manifest, about: About) -> str:
         _funnel(funnel_of(manifest)),
         _missing(manifest.missing),
         _columns(manifest),
-        _distributions(manifest.statistics.get("columns", {})),
+        _distributions(manifest),
         _limits(manifest, about),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -67,11 +67,11 @@ def _glance(manifest: Manifest, about: About) -> str:
         ("Kind", f"{schema(manifest.kind).title} (schema version {manifest.schema_version})"),
         ("Published", about.published or "not yet"),
         ("Rows", f"{manifest.rows:,}"),
-        ("Bytes", f"{manifest.total_bytes:,} in {len(manifest.shards):,} files"),
+        ("Bytes", f"{manifest.total_bytes:,} in {_count(len(manifest.shards), 'file')}"),
         ("Tokens", tokens_text(manifest.tokens)),
         ("Licence", plain(about.licence) or "not stated: find out before you share or train on it"),
     ]
-    return f"## At a glance\n\n{_table(('', ''), rows)}"
+    return "## At a glance\n\n" + "\n".join(f"- **{name}**: {value}" for name, value in rows)
 
 
 def _made(manifest: Manifest) -> str:
@@ -87,7 +87,7 @@ def _recipe(recipe: dict[str, Any]) -> list[str]:
     """The recipe's name and its settings, as far as the manifest has them."""
     shown = {key: value for key, value in recipe.items() if key not in {"funnel", "steps", "toml"}}
     lines = [
-        f"- {plain(key).capitalize()}: {plain(value)}"
+        f"- {'Recipe' if key == 'name' else f'Recipe {plain(key)}'}: {plain(value)}"
         for key, value in shown.items()
         if value not in (None, "")
     ]
@@ -170,8 +170,11 @@ def _columns(manifest: Manifest) -> str:
     return f"## Columns\n\n{_table(('Column', 'What it holds', 'Always there'), rows)}"
 
 
-def _distributions(columns: dict[str, Any]) -> str:
-    parts = [part for name, found in columns.items() for part in _distribution(name, found)]
+def _distributions(manifest: Manifest) -> str:
+    """What was measured, in the schema's order."""
+    measured = manifest.statistics.get("columns", {})
+    names = [column.name for column in schema(manifest.kind).columns if column.name in measured]
+    parts = [part for name in names for part in _distribution(name, measured[name])]
     return "## What it looks like\n\n" + "\n\n".join(parts) if parts else ""
 
 
@@ -185,11 +188,12 @@ def _distribution(name: str, found: dict[str, Any]) -> Iterator[str]:
         )
     elif measure == "number" and found.get("mean") is not None:
         spread = f"{found['minimum']:g} to {found['maximum']:g}, {found['mean']:g} on average"
-        yield f"**{plain(name)}**: {spread}; missing in {found['missing']:,} rows."
+        missing = f"; missing in {_count(found['missing'], 'row')}" if found["missing"] else ""
+        yield f"**{plain(name)}**: {spread}{missing}."
     elif measure == "category" and found.get("top"):
         about = "about " if found.get("approximate") else ""
         rows = [(plain(value), f"{count:,}") for value, count in found["top"][:TOP]]
-        yield f"**{plain(name)}**: {about}{found['distinct']:,} different values.\n\n{_table((name, 'Rows'), rows)}"
+        yield f"**{plain(name)}**: {about}{_count(found['distinct'], 'different value')}.\n\n{_table((name, 'Rows'), rows)}"
 
 
 def _limits(manifest: Manifest, about: About) -> str:
@@ -205,11 +209,15 @@ def _limits(manifest: Manifest, about: About) -> str:
             "Personal data beyond what the recipe's PII step finds is not looked for."
         )
     if manifest.missing:
-        limits.append(f"{len(manifest.missing):,} sources are missing (see above).")
+        limits.append(f"{_count(len(manifest.missing), 'source')} missing: see above.")
     if not funnel_of(manifest):
         limits.append("No filtering was recorded for this version: what came in is what is here.")
     limits.append("Overlap with evaluation sets was not checked unless a step above says so.")
     return "## Known limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -21,8 +21,9 @@ class Plot:
 def plots(statistics: dict[str, Any], kind: Schema) -> list[Plot]:
     """A plot for every measured column that has values."""
     found = []
-    for name, column in statistics.get("columns", {}).items():
-        title = kind.by_name[name].title if name in kind.by_name else name
+    measured = statistics.get("columns", {})
+    for name in (known.name for known in kind.columns if known.name in measured):
+        column, title = measured[name], kind.by_name[name].title
         makers = {"text": _lengths, "number": _numbers, "category": _categories}
         plot = makers[column["measure"]](title, column)
         found += plot
@@ -55,7 +56,9 @@ def _numbers(title: str, column: dict[str, Any]) -> list[Plot]:
     edges, counts = column["histogram"]["edges"], column["histogram"]["counts"]
     if not counts:
         return []
-    centres = [round((low + high) / 2, 6) for low, high in itertools.pairwise(edges)]
+    centres: list[Any] = [round((low + high) / 2, 6) for low, high in itertools.pairwise(edges)]
+    if all(centre == int(centre) for centre in centres) and edges[1] - edges[0] == 1:
+        centres = [f"{int(centre):,}" for centre in centres]
     note = f"{column['minimum']:g} to {column['maximum']:g}, {column['mean']:g} on average"
     missing = f"; missing in {column['missing']:,} rows" if column["missing"] else ""
     return [Plot(title, note + missing, _figure(centres, counts, title))]

@@ -197,8 +197,17 @@ def _filter_fields(version: DatasetVersion, source: ShardRows, asked: QueryDict)
         )
         for leaf in leaves(source.schema)
         if leaf.path != "id"
-        for operator in OPERATORS[leaf.kind]
+        for operator in _offered(leaf, asked, bool(statistics.get(leaf.path)))
     ]
+
+
+def _offered(leaf: Leaf, asked: QueryDict, is_category: bool) -> tuple[str, ...]:
+    """The filters to show: words are compared where they are categories and searched elsewhere."""
+    operators = OPERATORS[leaf.kind]
+    if leaf.kind is not ColumnKind.WORD:
+        return operators
+    usual = "is" if is_category else "has"
+    return tuple(name for name in operators if name == usual or asked.get(f"{name}.{leaf.path}"))
 
 
 @requires("data.view")
