@@ -14,7 +14,7 @@ from curation.pipeline import pii
 from curation.pipeline.filters import c4, fineweb, gopher_quality, gopher_repetition
 from tests.curation.judging import document, judge
 from tilth.text.tokens import tokenise
-from tilth.text.word_kernels import extra_sentences
+from tilth.text.word_counts import extra_sentences
 
 pytest.importorskip("datatrove")
 from datatrove.data import Document as TheirDocument

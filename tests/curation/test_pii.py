@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.pipeline import pii as step
@@ -128,6 +128,7 @@ LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 WHOLE_PATTERN = re.compile(rf"\b{NAME}(?:\.{NAME})*@(?:{LABEL}\.)+{LABEL}")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab1.@-_'é \n+[", max_size=60))
 @example("a.b@c.d@e.f")
 @example("..a@b.c")

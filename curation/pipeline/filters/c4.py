@@ -70,12 +70,14 @@ class _Suspicions:
 
 def build(settings: Settings, resources: Resources) -> Apply:
     """The filter; it rewrites the text of the pages that it keeps."""
-    from tilth.text import word_kernels as kernels  # numba: only a process that filters pays for it
+    from tilth.text import word_counts  # numba: only a process that filters pays for it
 
     def sentences(document: Document, lines: int) -> int:
         """Sentences of the text as it stands: one a line, and those that begin within a line."""
         tokens = document.tokens
-        return lines + int(kernels.extra_sentences(tokens.codes, tokens.starts, tokens.ends, tokens.marks))
+        return lines + int(
+            word_counts.extra_sentences(tokens.codes, tokens.starts, tokens.ends, tokens.marks)
+        )
 
     def apply(document: Document) -> Drop | None:
         kept, removed, page_reason = _read_lines(settings, document.text)

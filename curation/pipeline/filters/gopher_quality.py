@@ -57,19 +57,19 @@ class Settings:
 
 def build(settings: Settings, resources: Resources) -> Apply:
     """The filter; the first rule that is broken names the drop."""
-    from tilth.text import word_kernels as kernels  # numba: only a process that filters pays for it
+    from tilth.text import word_counts  # numba: only a process that filters pays for it
 
     stop_words = hash_words(frozenset(settings.stop_words))
 
     def apply(document: Document) -> Drop | None:
         tokens = document.tokens
-        texts, characters, lettered = kernels.count_words(tokens.starts, tokens.ends, tokens.marks)
+        texts, characters, lettered = word_counts.count_words(tokens.starts, tokens.ends, tokens.marks)
         if drop := _words(settings, texts, characters) or _symbols(settings, document.text, len(tokens)):
             return drop
         share = lettered / len(tokens)
         if share < settings.lettered_words:
             return Drop("few_letters", share, settings.lettered_words)
-        found = kernels.count_known(tokens.hashes, stop_words, settings.minimum_stop_words)
+        found = word_counts.count_known(tokens.hashes, stop_words, settings.minimum_stop_words)
         if found < settings.minimum_stop_words:
             return Drop("few_stop_words", found, settings.minimum_stop_words)
         return None

@@ -74,7 +74,7 @@ def build(settings: Settings, resources: Resources) -> Apply:
             if characters / len(text) > limit:
                 start, end = tokens.span(first, size)
                 spans = occurrences(text, text[start:end])
-                return Drop(f"top_{size}gram", characters / len(text), limit, spans)
+                return Drop(f"top_{size}gram", float(characters / len(text)), limit, spans)
         return None
 
     def runs(document: Document) -> Drop | None:

@@ -1,6 +1,6 @@
 """Compiled counts over runs of words, for the rules against repetition (Gopher, arXiv:2112.11446, table A1).
 
-A run is known by its hash, which follows from the hashes of its words (``word_kernels.BASE``); two different
+A run is known by its hash, which follows from the hashes of its words (``lookups.BASE``); two different
 runs of one page share a 64-bit hash about once in 10^13 pages.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tilth.text.compiled import compiled
-from tilth.text.word_kernels import BASE
+from tilth.text.lookups import BASE
 
 _SPACE = np.uint64(0x20 + 1)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)

@@ -1,7 +1,7 @@
 """One tokenisation of a page that every filter shares: its words, found once.
 
 Words are kept as arrays of character offsets, marks and hashes, so that filters count over numbers in
-compiled loops (``word_kernels``, ``ngrams``) and cut strings only where a person will read them. The
+compiled loops (``word_counts``, ``ngrams``) and cut strings only where a person will read them. The
 rules for what a word is stand in ``word_kernels``; they are the same for every language.
 """
 
@@ -36,7 +36,7 @@ class Tokens:
     ``codes``   uint32, one a character.
     ``starts``, ``ends``  int32: word ``i`` is ``text[starts[i]:ends[i]]``. Punctuation marks are words of
     their own, as in the tokenisers that the published thresholds were set with.
-    ``marks``   uint8 bits of ``word_kernels``: whether a word has text, letters, ends a sentence.
+    ``marks``   uint8 bits of ``word_counts``: whether a word has text, letters, ends a sentence.
     ``hashes``, ``powers``  uint64: polynomial hashes of the words, which add up to hashes of runs.
     """
 
@@ -68,12 +68,12 @@ class Tokens:
 
 def tokenise(text: str) -> Tokens:
     """Find the words of a text, in time proportional to its length whatever it holds."""
-    from tilth.text import word_kernels as kernels  # numba: only a process that reads texts pays for it
+    from tilth.text import word_counts, word_kernels  # numba: only a process that reads texts pays for it
 
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     kinds = characters.table()
-    starts, ends = kernels.split_words(codes, kinds, *_known_words())
-    marks, hashes, powers = kernels.describe_words(codes, kinds, starts, ends)
+    starts, ends = word_kernels.split_words(codes, kinds, *_known_words())
+    marks, hashes, powers = word_counts.describe_words(codes, kinds, starts, ends)
     return Tokens(text, codes, starts, ends, marks, hashes, powers)
 
 
@@ -89,7 +89,7 @@ def estimate_tokens(text: str) -> int:
 @cache
 def word_hash(word: str) -> int:
     """The hash that ``Tokens.hashes`` holds for this word."""
-    from tilth.text.word_kernels import BASE
+    from tilth.text.lookups import BASE
 
     value = 0
     for character in word:

@@ -27,33 +27,15 @@ from tilth.text.characters import (
     IDEOGRAPH,
     LETTER,
     OPENER,
-    PUNCTUATION,
     QUOTE,
-    SENTENCE_END,
     SPACE,
-    SYMBOL,
     UPPER,
 )
 from tilth.text.compiled import compiled
-
-# What a word is made of (Tokens.marks).
-HAS_TEXT = 1  # a character that is no symbol
-HAS_LETTER = 2
-ENDS_SENTENCE = 4  # the word is one sentence-ending mark
-PUNCTUATES = 8  # the word is punctuation through and through
-
-# Polynomial hashing modulo 2^64: hash(a + b) = hash(a) * power(b) + hash(b), so that the hash of a run of
-# words follows from the words' own. The base is odd and arbitrary.
-BASE = np.uint64(0x9E3779B97F4A7C15)
+from tilth.text.lookups import is_known, kind
 
 LONGEST_KNOWN = 8  # characters of the longest abbreviation
 LONGEST_UNIT = 5  # one more than the characters of the longest unit
-
-
-@compiled
-def kind(kinds: Any, code: int) -> int:
-    """The bits of one code point."""
-    return int(kinds[code]) if code < len(kinds) else 0
 
 
 @compiled
@@ -86,16 +68,6 @@ def full_stop(codes: Any, kinds: Any, start: int, end: int) -> int:
     if before & (LETTER | DIGIT | CLOSER | QUOTE):
         return 1
     return 1 if codes[end - 2] in (0x25, 0xB2, 0x2D, 0x2B) else 0
-
-
-@compiled
-def is_known(codes: Any, start: int, end: int, known: Any) -> bool:
-    """Whether the word's hash is in the sorted array ``known``."""
-    value = np.uint64(0)
-    for i in range(start, end):
-        value = value * BASE + np.uint64(codes[i] + 1)
-    position = np.searchsorted(known, value)
-    return position < len(known) and known[position] == value
 
 
 @compiled
@@ -148,7 +120,11 @@ def contraction(codes: Any, start: int, end: int) -> int:
 @compiled
 def is_address(codes: Any, kinds: Any, start: int, end: int) -> bool:
     """Whether a word is a web or mail address: a host with a dot whose last label is small letters."""
-    host = start
+    host, dots = start, 0
+    for i in range(start, end):
+        dots += codes[i] == 0x2E
+    if dots == 0:
+        return False
     for i in range(start, end - 2):
         if codes[i] == 0x3A and codes[i + 1] == 0x2F and codes[i + 2] == 0x2F:
             host = i + 3
@@ -306,82 +282,16 @@ def split_words(codes: Any, kinds: Any, known: Any, units: Any) -> Any:
     while at < size:
         while at < size and kind(kinds, codes[at]) & SPACE:
             at += 1
-        first = at
-        while at < size and not kind(kinds, codes[at]) & SPACE:
+        first, plain = at, True
+        while at < size:
+            here = kind(kinds, codes[at])
+            if here & SPACE:
+                break
+            plain = plain and here & ~UPPER == LETTER
             at += 1
-        if first < at:
+        if plain and first < at:  # letters only, as most words are: nothing to cut
+            starts[count], ends[count] = first, at
+            count += 1
+        elif first < at:
             count = split_chunk(codes, kinds, known, units, first, at, starts, ends, count)
     return starts[:count].copy(), ends[:count].copy()
-
-
-@compiled
-def describe_words(codes: Any, kinds: Any, starts: Any, ends: Any) -> Any:
-    """Per word: its marks (uint8), its hash and the power that shifts a hash by its length (uint64)."""
-    count = len(starts)
-    marks = np.zeros(count, dtype=np.uint8)
-    hashes = np.empty(count, dtype=np.uint64)
-    powers = np.empty(count, dtype=np.uint64)
-    for word in range(count):
-        bits, value, power = PUNCTUATES, np.uint64(0), np.uint64(1)
-        for i in range(starts[word], ends[word]):
-            here = kind(kinds, codes[i])
-            if not here & SYMBOL:
-                bits |= HAS_TEXT
-            if here & LETTER:
-                bits |= HAS_LETTER
-            if not here & PUNCTUATION:
-                bits &= ~PUNCTUATES
-            value = value * BASE + np.uint64(codes[i] + 1)
-            power *= BASE
-        if ends[word] - starts[word] == 1 and kind(kinds, codes[starts[word]]) & SENTENCE_END:
-            bits |= ENDS_SENTENCE
-        marks[word], hashes[word], powers[word] = bits, value, power
-    return marks, hashes, powers
-
-
-@compiled
-def count_words(starts: Any, ends: Any, marks: Any) -> Any:
-    """Words with text, the characters of these, and words with a letter."""
-    texts, characters, lettered = 0, 0, 0
-    for word in range(len(starts)):
-        if marks[word] & HAS_TEXT:
-            texts += 1
-            characters += ends[word] - starts[word]
-        if marks[word] & HAS_LETTER:
-            lettered += 1
-    return texts, characters, lettered
-
-
-@compiled
-def count_known(hashes: Any, known: Any, enough: int) -> int:
-    """How many different words of the sorted hashes ``known`` are among the words; stops at ``enough``."""
-    met = np.zeros(len(known), dtype=np.bool_)
-    count = 0
-    for value in hashes:
-        position = np.searchsorted(known, value)
-        if position < len(known) and known[position] == value and not met[position]:
-            met[position] = True
-            count += 1
-            if count >= enough:
-                break
-    return count
-
-
-@compiled
-def extra_sentences(codes: Any, starts: Any, ends: Any, marks: Any) -> int:
-    """How often a sentence ends and another begins within a line: sentences beyond one a line.
-
-    A sentence ends with a sentence-ending word and the punctuation after it.
-    """
-    count, ended, place = 0, False, 0
-    for word in range(len(starts)):
-        for i in range(place, starts[word]):
-            if codes[i] == 0x0A:
-                ended = False
-        place = ends[word]
-        if marks[word] & ENDS_SENTENCE:
-            ended = True
-        elif ended and not marks[word] & PUNCTUATES:
-            count += 1
-            ended = False
-    return count
