@@ -110,9 +110,9 @@ class Passage:
         read.left.add(size, 0)
 
     def _timed(self, name: str, function: Callable[[Document], Drop | None], document: Document) -> Drop | None:
-        before = time.perf_counter()
+        before = time.process_time()
         drop = function(document)
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - before
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - before
         return drop
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from curation.pipeline import publish
 from curation.pipeline.dedup import cluster
-from tests.curation.runs import RECIPE, Bench, steered
+from tests.curation.pipeline_runs import RECIPE, Bench, steered
 from tests.curation.small_warcs import page, paragraphs, write_corpus, write_warc
 from tilth.datasets.schemas import schema
 from tilth.errors import Conflict, InvalidInput, NotFound, TilthError

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from curation.pipeline.engines.base import Stopped
-from tests.curation.runs import RECIPE, Bench
+from tests.curation.pipeline_runs import RECIPE, Bench
 from tests.curation.small_warcs import page, paragraphs, write_corpus, write_warc
 from tilth.errors import TilthError
 from tilth.jobs.reporting import Reporter
@@ -87,7 +87,7 @@ def test_100_shards_one_killed_one_failed_one_appended(tmp_path: Path) -> None:
 RUNNER = """
 import sys
 from pathlib import Path
-from tests.curation.runs import Bench
+from tests.curation.pipeline_runs import Bench
 if __name__ == "__main__":
     Bench.at(Path(sys.argv[1])).run("run", sys.argv[3:], attempt=sys.argv[2])
 """
