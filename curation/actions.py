@@ -5,6 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
+
+from curation import params
+from curation.models import CurationRun, Recipe
+from curation.pipeline.recipe import Recipe as PureRecipe
+from curation.pipeline.recipe import builtin, load_recipe
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
@@ -14,11 +19,6 @@ from tilth.errors import Conflict, InvalidInput, NotFound
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
 from tilth.text.reference import check_name
-
-from curation import params
-from curation.models import CurationRun, Recipe
-from curation.pipeline.recipe import Recipe as PureRecipe
-from curation.pipeline.recipe import builtin, load_recipe
 
 
 @transaction.atomic
@@ -168,8 +168,23 @@ def start_run(actor: Actor, run: CurationRun) -> CurationRun:
     if not CurationRun.objects.filter(pk=run.pk, version=None).update(version=run.version, job=run.job):
         raise Conflict("Somebody else started this run just now")
     DatasetVersion.objects.filter(pk=run.version.pk).update(job=run.job)
+    run.version.refresh_from_db()
     audit.record(actor, "curation.start", run.reference, version=run.version.reference)
     return run
+
+
+@transaction.atomic
+def append_run(actor: Actor, base: CurationRun, sources: list[str]) -> CurationRun:
+    """Start a child run: the base's recipe over its files and more; only the new ones are processed."""
+    child = draft_run(
+        actor,
+        dataset_name=base.dataset_name,
+        recipe=base.recipe,
+        sources=sources,
+        options={name: base.options[name] for name in ("limit", "workers") if name in base.options},
+        append_to=base,
+    )
+    return start_run(actor, child)
 
 
 @transaction.atomic

@@ -1,18 +1,20 @@
 """Forms of the curation pages: a new run, its knobs, and a recipe as fields made from the steps' settings."""
 
+from collections.abc import Iterable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.conf import settings as django_settings
-from tilth.errors import InvalidInput, TilthError
-from tilth.guards import paths
-from tilth.text.reference import check_name
 
 from curation.models import CurationRun, Recipe
 from curation.pipeline.recipe import Recipe as PureRecipe
 from curation.pipeline.recipe import RecipeStep, builtin, parse_recipe
 from curation.pipeline.step import read_settings, registry, scope
+from tilth.errors import InvalidInput, TilthError
+from tilth.guards import paths
+from tilth.text.reference import check_name
 
 
 def lines(text: str) -> list[str]:
@@ -29,17 +31,18 @@ class SourcesField(forms.CharField):
         """The sources as a list, each checked as far as it can be without reading it."""
         sources = lines(super().clean(value) or "")
         try:
-            return [self.check(source) for source in sources]
+            return [check_source(source, django_settings.SOURCE_ROOTS) for source in sources]
         except TilthError as error:
             raise forms.ValidationError(error.message) from error
 
-    def check(self, source: str) -> str:
-        """One source: an address, a crawl or an upload as it is, a path after its links are resolved."""
-        if source.startswith(("http://", "https://", "s3://", "cc:", "upload:")):
-            return source
-        if "://" in source:
-            raise InvalidInput(f"{source}: only http, https and s3 addresses can be read")
-        return str(paths.inside(django_settings.SOURCE_ROOTS, source))
+
+def check_source(source: str, roots: Iterable[Path]) -> str:
+    """A source that came over the web: addresses, crawls and uploads as they are, a path only under the roots."""
+    if source.startswith(("http://", "https://", "s3://", "cc:", "upload:")):
+        return source
+    if "://" in source:
+        raise InvalidInput(f"{source}: only http, https and s3 addresses can be read", field="sources")
+    return str(paths.inside(roots, source))
 
 
 class RunForm(forms.Form):
@@ -86,9 +89,9 @@ class RunForm(forms.Form):
         super().__init__(*args, **kwargs)
         stored = {row.name: f"{row.title} ({row})" for row in Recipe.objects.newest()}
         names = {**{name: name for name in builtin()}, **stored}
-        self.fields["recipe"].choices = sorted(
-            names.items(), key=lambda pair: (pair[0] != "fineweb", pair[0])
-        )  # type: ignore[attr-defined]
+        recipe = self.fields["recipe"]
+        assert isinstance(recipe, forms.ChoiceField)
+        recipe.choices = sorted(names.items(), key=lambda pair: (pair[0] != "fineweb", pair[0]))
 
     def clean_name(self) -> str:
         """A well-formed name."""

@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from curation.models import CurationRun
+from tests.curation.runs import draft, finished
 from tests.tilth.published import document, publish
 from tilth.accounts import tokens
 from tilth.accounts.actions import api_tokens
@@ -179,3 +181,44 @@ def an_export(people: dict[str, User]) -> dict[str, Any]:
     Storage(settings.STORAGE).write_bytes("exports/1/walked.jsonl", b"{}")
     fields = {"state": Export.State.READY, "key": "exports/1/walked.jsonl", "bytes": 2}
     return {"pk": Export.objects.create(version=_version(), format="jsonl", **fields).pk}
+
+
+@sample("curation:run", "curation:live", "curation:start", "curation:discard", "curation:drops")
+def a_draft_run(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": draft("walked-run").pk}
+
+
+def _finished() -> CurationRun:
+    return finished(Storage(settings.STORAGE), "walked-finished")
+
+
+@sample(
+    "curation:throttle", "curation:retry", "curation:append", "curation:crawled", "curation:crawled_frame"
+)
+def a_finished_run(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _finished().pk}
+
+
+@sample("curation:move")
+def a_run_to_cancel(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _finished().pk, "verb": "cancel"}
+
+
+@sample("curation:drop")
+def a_dropped_document(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _finished().pk, "document": "d" * 32}
+
+
+@sample(*(f"curation:{name}" for name in ("recipe", "recipe_edit", "recipe_text", "recipe_archive")))
+def a_recipe(people: dict[str, User]) -> dict[str, Any]:
+    return {"name": draft("walked-recipe").recipe.name}
+
+
+@sample("curation:recipe_version")
+def a_recipe_version(people: dict[str, User]) -> dict[str, Any]:
+    return {**a_recipe(people), "number": 1}
+
+
+@sample(*(f"/api/v1/curation/runs/<run_id>{end}" for end in ("", "/retry", "/append")))
+def a_run_by_api(people: dict[str, User]) -> dict[str, Any]:
+    return {"run_id": _finished().pk}

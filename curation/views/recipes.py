@@ -5,14 +5,14 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from tilth.accounts.actors import Actor
-from tilth.accounts.permissions import requires
 
 from curation import actions
 from curation.forms import RecipeForm, TomlForm
 from curation.models import Recipe
 from curation.pipeline.recipe import Recipe as PureRecipe
 from curation.pipeline.recipe import builtin, load_recipe, parse_recipe
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import requires
 
 
 @requires("curation.view")

@@ -8,15 +8,15 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from curation import actions, figures, inbox
+from curation.forms import AppendForm, RetryForm, RunFilter, RunForm, ThrottleForm
+from curation.models import CurationRun
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import Conflict, InvalidInput, TilthError
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
-
-from curation import actions, figures, inbox
-from curation.forms import AppendForm, RetryForm, RunFilter, RunForm, ThrottleForm
-from curation.models import CurationRun
 
 JOB_MOVES = {"pause": jobs.pause, "resume": jobs.resume, "cancel": jobs.cancel}
 
@@ -155,16 +155,7 @@ def append(request: HttpRequest, pk: int) -> HttpResponse:
     base, form = find_run(pk), AppendForm(request.POST)
     if not form.is_valid():
         raise InvalidInput("; ".join(str(e) for e in form.errors["sources"]), field="sources")
-    actor = Actor.of(request)
-    child = actions.draft_run(
-        actor,
-        dataset_name=base.dataset_name,
-        recipe=base.recipe,
-        sources=form.cleaned_data["sources"],
-        options={name: base.options[name] for name in ("limit", "workers") if name in base.options},
-        append_to=base,
-    )
-    actions.start_run(actor, child)
+    child = actions.append_run(Actor.of(request), base, form.cleaned_data["sources"])
     return redirect("curation:run", pk=child.pk)
 
 

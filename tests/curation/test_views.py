@@ -1,0 +1,206 @@
+"""The curation pages and API, through HTTP."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from curation import marks
+from curation.models import CurationRun, Recipe
+from tests.curation.runs import SPAN, TEXT, draft, drop_row, finished
+from tilth.jobs.models import Job
+
+pytestmark = pytest.mark.django_db
+
+HOSTILE = "<script>window.__xss=1</script>"
+
+
+@pytest.fixture
+def researcher(client_for):
+    """A signed-in researcher's client."""
+    return client_for("researcher")
+
+
+def form(**changes):
+    return {"sources": "cc:CC-MAIN-2026-20:0", "name": "fresh", "recipe": "minimal", "start": "1", **changes}
+
+
+def test_an_empty_list_says_how_to_begin(researcher):
+    answer = researcher.get(reverse("curation:runs"))
+    assert b"No run yet" in answer.content
+    assert reverse("curation:new").encode() in answer.content
+
+
+def test_the_form_starts_a_run_and_goes_to_its_page(researcher):
+    answer = researcher.post(reverse("curation:new"), form(limit="5"))
+    run = CurationRun.objects.get()
+    assert answer.url == reverse("curation:run", args=[run.pk])
+    assert run.job.state == "queued"
+    assert run.job.params["limit"] == 5
+    assert run.recipe.name == "minimal"
+
+
+def test_the_form_estimates_first_when_asked(researcher):
+    data = {**form(), "estimate": "1"}
+    del data["start"]
+    researcher.post(reverse("curation:new"), data)
+    run = CurationRun.objects.get()
+    assert run.job is None
+    assert run.probe.kind == "curation_probe"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sources": ""}, "required"),
+        ({"sources": "/etc/passwd"}, "not under a folder"),
+        ({"sources": "file:///etc/passwd"}, "only http"),
+        ({"sources": "gopher://x/"}, "only http"),
+        ({"name": "Not A Name"}, "not a name"),
+        ({"recipe": "nothing"}, "valid choice"),
+        ({"limit": "0"}, "greater than or equal"),
+        ({"required_share": "2"}, "less than or equal"),
+    ],
+)
+def test_bad_input_is_named_in_the_form_and_starts_nothing(researcher, changes, said):
+    answer = researcher.post(reverse("curation:new"), form(**changes))
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+    assert not CurationRun.objects.exists()
+
+
+def test_a_name_in_use_is_said_at_the_field(researcher, storage):
+    finished(storage, "taken")
+    answer = researcher.post(reverse("curation:new"), form(name="taken"))
+    assert answer.status_code == 422
+    assert "already" in answer.content.decode()
+
+
+def test_a_file_of_the_inbox_is_offered_and_taken(researcher, settings, tmp_path):
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "a.warc.gz").write_bytes(b"x")
+    (inbox / "secret.txt").write_bytes(b"x")
+    (inbox / "link.warc.gz").symlink_to("/etc/passwd")
+    settings.SOURCE_ROOTS = [inbox]
+    page = researcher.get(reverse("curation:new")).content.decode()
+    assert "a.warc.gz" in page
+    assert "secret.txt" not in page
+    assert "link.warc.gz" not in page
+    assert (
+        researcher.post(reverse("curation:new"), form(sources=str(inbox / "link.warc.gz"))).status_code == 422
+    )
+    assert researcher.post(reverse("curation:new"), form(sources=str(inbox / "a.warc.gz"))).status_code == 302
+
+
+def test_a_finished_run_shows_its_funnel_and_what_stands_out(researcher, storage):
+    run = finished(storage, "done")
+    page = researcher.get(reverse("curation:run", args=[run.pk])).content.decode()
+    assert "Main text" in page
+    assert "extract.no_text" in page
+    assert "keeps 7%; its siblings 70%" in page
+    assert reverse("datasets:version", args=["done", run.version.number]) in page
+
+
+def test_a_drop_shows_rule_value_limit_and_the_marked_lines(researcher, storage):
+    run = finished(storage, "done")
+    listed = researcher.get(
+        reverse("curation:drops", args=[run.pk]), {"step": "extract", "reason": "extract.no_text"}
+    )
+    assert "https://example.org/bad" in listed.content.decode()
+    page = researcher.get(reverse("curation:drop", args=[run.pk, "d" * 32])).content.decode()
+    assert '<mark class="mark">BUY NOW BUY NOW</mark>' in page
+    assert "0.31" in page
+    assert "0.2" in page
+    assert "No main text was found" in page
+
+
+def test_hostile_text_of_a_drop_is_escaped(researcher, storage):
+    run = finished(storage, "done", rows=[drop_row(text=HOSTILE, spans=[[0, 8]], url=f"https://x/{HOSTILE}")])
+    for address in (
+        reverse("curation:drops", args=[run.pk]),
+        reverse("curation:drop", args=[run.pk, "d" * 32]),
+    ):
+        assert "<script>window" not in researcher.get(address).content.decode()
+
+
+def test_a_sample_that_is_not_there_is_a_404(researcher, storage):
+    run = finished(storage, "done")
+    assert researcher.get(reverse("curation:drop", args=[run.pk, "e" * 32])).status_code == 404
+
+
+def test_the_crawled_page_of_a_file_outside_the_plan_is_refused(researcher, storage):
+    run = finished(storage, "done")
+    address = reverse("curation:crawled", args=[run.pk])
+    assert (
+        researcher.get(address, {"source": "/etc/passwd", "offset": "0", "length": "10"}).status_code == 404
+    )
+    assert researcher.get(address, {"source": "x", "offset": "-1", "length": "10"}).status_code == 400
+
+
+@pytest.mark.parametrize(("verb", "state"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_a_queued_run_is_paused_or_cancelled(researcher, verb, state):
+    researcher.post(reverse("curation:new"), form())
+    run = CurationRun.objects.get()
+    researcher.post(reverse("curation:move", args=[run.pk, verb]))
+    assert Job.objects.get(pk=run.job.pk).state == state
+
+
+def test_the_recipe_form_saves_a_changed_setting_as_the_next_version(researcher):
+    address = reverse("curation:recipe_edit", args=["fineweb"])
+    fields = researcher.get(address).context["form"]
+    data = {name: fields[name].value() for name in fields.fields}
+    data = {name: value for name, value in data.items() if value not in (None, False)}
+    answer = researcher.post(address, {**data, "language.minimum": "0.8"})
+    assert answer.status_code == 302, answer.context["form"].errors
+    assert "minimum = 0.8" in Recipe.objects.get(name="fineweb").toml
+
+
+def test_a_threshold_out_of_range_is_said_at_its_field(researcher):
+    address = reverse("curation:recipe_edit", args=["fineweb"])
+    fields = researcher.get(address).context["form"]
+    data = {name: fields[name].value() for name in fields.fields}
+    data = {name: value for name, value in data.items() if value not in (None, False)}
+    answer = researcher.post(address, {**data, "language.minimum": "7"})
+    assert answer.status_code == 422
+    assert "language.minimum" in answer.context["form"].errors
+
+
+def test_the_text_form_names_an_unknown_key(researcher):
+    text = 'name = "mine"\nversion = 1\n\n[[step]]\nuse = "extract"\nmax_byts = 5\n'
+    answer = researcher.post(reverse("curation:recipe_text", args=["fineweb"]), {"toml": text})
+    assert answer.status_code == 422
+    assert "max_byts" in answer.content.decode()
+    assert not Recipe.objects.filter(name="mine").exists()
+
+
+def test_the_api_starts_a_run_and_shows_it(researcher):
+    token = {"HTTP_X_CSRFTOKEN": ""}
+    body = {"name": "fresh", "sources": ["cc:CC-MAIN-2026-20:0"], "recipe": "minimal"}
+    answer = researcher.post(
+        "/api/v1/curation/runs", json.dumps(body), content_type="application/json", **token
+    )
+    assert answer.status_code == 201, answer.content
+    made = answer.json()
+    assert (made["version"], made["state"]) == ("fresh@1", "queued")
+    again = researcher.post(
+        "/api/v1/curation/runs", json.dumps(body), content_type="application/json", **token
+    )
+    assert again.status_code == 409
+    local = {**body, "name": "other", "sources": ["/etc/passwd"]}
+    refused = researcher.post(
+        "/api/v1/curation/runs", json.dumps(local), content_type="application/json", **token
+    )
+    assert refused.status_code == 403
+    assert researcher.get(f"/api/v1/curation/runs/{made['id']}").json()["reference"] == made["reference"]
+
+
+def test_marks_cut_a_text_without_losing_a_character():
+    pieces = marks.cut(TEXT, [SPAN, [0, 2], [1, 4]])
+    assert "".join(text for text, _ in pieces) == TEXT
+    assert [text for text, marked in pieces if marked] == ["A ", "go", "BUY NOW BUY NOW"]
+
+
+def test_the_live_part_of_a_draft_offers_to_start(researcher):
+    page = researcher.get(reverse("curation:live", args=[draft("fresh").pk])).content.decode()
+    assert "Start the run" in page
