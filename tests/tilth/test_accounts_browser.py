@@ -3,13 +3,13 @@
 import re
 
 import pytest
+
+from tests.conftest import PASSWORD
 from tilth.accounts import audit
 from tilth.accounts.actions import invitations
 from tilth.accounts.actions import people as people_actions
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
-
-from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=console.error('xss')>\"'"
@@ -90,7 +90,7 @@ def test_a_token_is_made_and_revoked(page_for, shoot):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_no_page_runs_outside_text_or_overflows(page_for, people, shoot, width):
+def test_pages_show_hostile_text_fit_the_screen_and_are_accessible(page_for, people, shoot, width):
     admin = Actor(user=people["admin"])
     people_actions.edit_profile(Actor(user=people["lead"]), name=HOSTILE)
     skill = people_actions.save_skill(admin, None, name=HOSTILE, description=HOSTILE)

@@ -5,13 +5,13 @@ from allauth.account.models import EmailAddress
 from axes.models import AccessAttempt
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
+
+from tests.conftest import PASSWORD
 from tilth.accounts.actions import api_tokens
 from tilth.accounts.actions import people as actions
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry, Role, Skill, User
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
-
-from tests.conftest import PASSWORD
 
 
 def post(client, path, **data):

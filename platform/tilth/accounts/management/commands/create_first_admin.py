@@ -18,9 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """``--email`` and ``--json``."""
-        parser.add_argument(
-            "--email", default="admin@localhost.localdomain", help="the admin's e-mail address"
-        )
+        parser.add_argument("--email", default="admin@tilth.local", help="the admin's e-mail address")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
