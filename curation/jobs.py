@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from django.urls import reverse
+
+from curation.models import CurationRun
 from tilth.accounts.actors import Actor
 from tilth.datasets import actions as datasets
 from tilth.datasets.manifest import Manifest
 from tilth.datasets.models import DatasetVersion
 from tilth.jobs.models import Job
 from tilth.jobs.registry import JobKind, register
-
-from curation.models import CurationRun
 
 ACTOR = Actor.system("curation")
 

@@ -4,11 +4,11 @@ import os
 from typing import Any
 
 from django.conf import settings
-from tilth.errors import InvalidInput
-from tilth.guards.outbound import Guard
 
 from curation.models import CurationRun
 from curation.pipeline.access import Access
+from tilth.errors import InvalidInput
+from tilth.guards.outbound import Guard
 
 COMMON_CRAWL_LICENCE = "ODC-By-1.0"
 """FineWeb's licence; Common Crawl's own terms of use apply to every page beside it."""

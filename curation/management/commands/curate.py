@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from tilth.accounts.actors import Actor
-from tilth.errors import TilthError
-from tilth.jobs.models import JobState
-from tilth.jobs.runner import print_progress, run_inline
 
 from curation import actions
 from curation.models import CurationRun, Recipe
 from curation.pipeline.funnel import Funnel, table
 from curation.pipeline.recipe import load_recipe
+from tilth.accounts.actors import Actor
+from tilth.errors import TilthError
+from tilth.jobs.models import JobState
+from tilth.jobs.runner import print_progress, run_inline
 
 ACTOR = Actor.system("command line")
 
