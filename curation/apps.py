@@ -14,7 +14,7 @@ class CurationConfig(AppConfig):
         from curation import panels, references
         from tilth.ui import navigation
 
-        navigation.register("Data", "Curation", "curation:runs", "curation.view", order=20)
-        navigation.register("Data", "Recipes", "curation:recipes", "curation.view", order=30)
+        navigation.register("Data", "Curation", "curation:runs", "curation.view", order=20, icon="funnel")
+        navigation.register("Data", "Recipes", "curation:recipes", "curation.view", order=30, icon="recipe")
         references.register_all()
         panels.register_all()

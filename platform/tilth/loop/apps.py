@@ -10,5 +10,5 @@ class LoopConfig(AppConfig):
     label = "loop"
 
     def ready(self) -> None:
-        """Put the home page and the Admin section into the navigation."""
-        from tilth.loop import navigation, people  # noqa: F401 (importing them registers)
+        """Put the home page and the Admin section into the navigation, and the panels onto the home page."""
+        from tilth.loop import navigation, panels, people  # noqa: F401 (importing them registers)

@@ -9,9 +9,9 @@ from tilth.accounts.models import User
 from tilth.text.reference import Reference
 from tilth.ui import navigation, references
 
-navigation.register("Admin", "People", "accounts:people", "people.manage", order=10)
-navigation.register("Admin", "Skills", "accounts:skills", "people.manage", order=20)
-navigation.register("Admin", "Audit", "accounts:audit", "audit.view", order=90)
+navigation.register("Admin", "People", "accounts:people", "people.manage", order=10, icon="person")
+navigation.register("Admin", "Skills", "accounts:skills", "people.manage", order=20, icon="skill")
+navigation.register("Admin", "Audit", "accounts:audit", "audit.view", order=90, icon="audit")
 
 
 def resolve_labeler(reference: Reference) -> references.Resolved | None:

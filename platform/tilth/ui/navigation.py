@@ -21,37 +21,40 @@ class Entry:
     url_name: str
     permission: str
     order: int
+    icon: str
 
 
 @dataclass(slots=True)
 class Link:
-    """One line of the navigation as one person sees it."""
+    """One line of the navigation as one person sees it; ``icon`` names a symbol of ``icons.svg``."""
 
     label: str
     url: str
+    icon: str
     active: bool = False
     key: str = ""
 
 
 @dataclass(slots=True)
 class Section:
-    """A named group of links; ``icon`` names a symbol of ``icons.svg``."""
+    """A named group of links."""
 
     name: str
-    icon: str
     links: list[Link] = field(default_factory=list)
 
 
 _entries: dict[tuple[str, str], Entry] = {}
 
 
-def register(section: str, label: str, url_name: str, permission: str, order: int = 100) -> None:
+def register(
+    section: str, label: str, url_name: str, permission: str, order: int = 100, icon: str = ""
+) -> None:
     """Show a page in the navigation to those who hold ``permission``; call it in ``AppConfig.ready``."""
     if section not in SECTIONS:
         raise KeyError(f"{section!r} is no section of the navigation; there are {', '.join(SECTIONS)}")
     if permission not in PERMISSIONS:
         raise KeyError(f"{permission!r} is not in the permission table")
-    _entries[section, url_name] = Entry(section, label, url_name, permission, order)
+    _entries[section, url_name] = Entry(section, label, url_name, permission, order, icon or section.lower())
 
 
 def sections(user: Any, path: str) -> list[Section]:
@@ -68,10 +71,10 @@ def _visible(name: str, user: Any) -> Iterable[Entry]:
 
 
 def _section(name: str, entries: Iterable[Entry]) -> Section:
-    links = [Link(entry.label, url) for entry in entries if (url := _url(entry))]
+    links = [Link(entry.label, url, entry.icon) for entry in entries if (url := _url(entry))]
     if links:
         links[0].key = SECTIONS[name]
-    return Section(name, name.lower(), links)
+    return Section(name, links)
 
 
 def _url(entry: Entry) -> str | None:
