@@ -62,7 +62,7 @@ def curate(reporter: Reporter) -> dict[str, Any] | None:
         "funnel": result.funnel.to_json(),
         "table": result.table[:2000],
         "shards": [asdict(shard) for shard in result.dataset_shards],
-        "statistics": {"rows": manifest.rows, "bytes": manifest.bytes, "tokens": manifest.tokens},
+        "statistics": {"rows": manifest.rows, "bytes": manifest.total_bytes, "tokens": manifest.tokens},
         "missing": result.missing,
         "seconds": round(result.seconds, 3),
     }
