@@ -3,6 +3,7 @@
 import io
 import random
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +153,22 @@ def test_typed_text_is_never_sql(rows: ShardRows) -> None:
         build_condition(rows.schema, "", {"min.language_score": "0 OR 1=1"})
     with pytest.raises(InvalidInput, match="at most"):
         parse_words("a " * 21)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.text(st.characters(codec="utf-8", exclude_characters='"\x00'), min_size=1, max_size=12))
+def test_any_text_is_found_as_it_stands(tmp_path: Path, words: str) -> None:
+    storage = Storage(f"{tmp_path}/{uuid.uuid4().hex}")
+    there = documents(3)
+    there[1]["text"] = f"before {words} after"
+    assert 1 in find(store(storage, "documents", there, [3]), f'"{words}"').rows
+
+
+def test_a_search_is_no_pattern(rows: ShardRows) -> None:
+    assert find(rows, ".*").rows == []
+    assert find(rows, has__url="example.org/7").rows == [7, *range(70, 80)]
+    assert find(rows, has__url="exampleXorg/7").rows == []
+    assert find(rows, has__url="https://example.org/7$").rows == []
 
 
 def test_the_database_reaches_no_file_and_keeps_its_locks(rows: ShardRows) -> None:

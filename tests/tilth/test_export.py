@@ -430,9 +430,9 @@ def test_an_object_store_gives_the_same_bytes(store: Storage) -> None:
 
 
 def test_token_files_are_copied_as_they_are(store: Storage, tmp_path: Path) -> None:
-    with TokenWriter(store, "datasets/field-notes/3/a0", "gpt2", 50_257) as writer:
-        writer.write("a", [1, 2, 3])
-        writer.write("b", [4, 5])
+    writer = TokenWriter(store, "datasets/field-notes/3/a0", "gpt2", 50_257)
+    writer.write("a", [1, 2, 3])
+    writer.write("b", [4, 5])
     manifest = Manifest("field-notes", 3, "tokens", 1, writer.close())
     folder = to_folder(store, manifest, "bin", tmp_path / "out")
     for file in manifest.files:

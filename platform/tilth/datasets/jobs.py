@@ -42,6 +42,6 @@ IMPORT = register(
         permission="data.import",
         on_success=finish_import,
         on_end=give_up_import,
-        url=lambda job: reverse("datasets:version", args=[job.params["dataset"], job.params["number"]]),
+        url=lambda job: reverse("datasets:import-report", args=[job.pk]),
     )
 )

@@ -9,6 +9,8 @@ VERSION = "datasets/<str:name>/<int:number>/"
 
 urlpatterns = [
     path("import/", imports.new, name="import"),
+    path("import/<int:pk>/", imports.report, name="import-report"),
+    path("import/<int:pk>/errors.<str:kind>", imports.report_file, name="import-errors"),
     path("uploads/", imports.upload, name="upload"),
     path("datasets/", datasets.index, name="list"),
     path("datasets/<str:name>/", datasets.detail, name="detail"),

@@ -30,7 +30,8 @@ def make_source(
     chosen = format_for(format_name, manifest.kind)
     kept = {name: value for name, value in options.as_dict.items() if name in chosen.options}
     source = Source(storage, manifest, Options.of(kept), about)
-    options.check_columns(source.full_schema.names)
+    if "columns" in kept:
+        options.check_columns(source.full_schema.names)
     return source, chosen
 
 
