@@ -8,6 +8,7 @@ from django.urls import reverse
 from tilth.accounts.actors import Actor
 from tilth.datasets import actions
 from tilth.datasets.models import Dataset, DatasetVersion, Upload
+from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
 from tilth.jobs.runner import run_inline
 
@@ -119,7 +120,7 @@ def test_a_wrong_mapping_is_explained_with_what_was_typed_kept(client, sha):
 def test_from_upload_to_published_version(client, sha):
     answer = start(client, sha)
     job = Job.objects.get()
-    assert answer.status_code == 302 and answer.url == reverse("jobs:detail", args=[job.pk])
+    assert answer.status_code == 302 and answer.url == reverse("datasets:import-report", args=[job.pk])
     job = run_inline(job)
     assert job.state == "succeeded", job.error
     version = DatasetVersion.objects.get()
@@ -204,3 +205,45 @@ def test_foreign_text_is_escaped_everywhere(client):
 def test_labelers_reviewers_and_leads_see_nothing_of_it(client_for):
     for role in ("labeler", "reviewer", "lead"):
         assert client_for(role).get(reverse("datasets:import")).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_error_report_can_be_read_and_downloaded(client, client_for):
+    rows = [{"question": "q", "answer": "a"}] * 8 + [{"question": "<b>?", "answer": None}] * 2
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    sha = send(client, data).json()["sha256"]
+    start(client, sha, max_bad_share="5")
+    job = run_inline(Job.objects.get())
+    assert job.state == "failed" and "2 of 10 rows are bad" in job.error["message"]
+    address = reverse("datasets:import-report", args=[job.pk])
+    text = client.get(address).content.decode()
+    assert "is required and has no value" in text and "2 of 10 rows are bad" in text
+    for kind, first in (("csv", b"file,row,field,message"), ("jsonl", b'{"file": "sums.jsonl", "row": 9')):
+        answer = client.get(reverse("datasets:import-errors", args=[job.pk, kind]))
+        content = b"".join(answer.streaming_content)
+        assert content.startswith(first) and content.count(b"\n") == (3 if kind == "csv" else 2)
+        assert "attachment" in answer["Content-Disposition"]
+    assert client.get(reverse("datasets:import-errors", args=[job.pk, "exe"])).status_code == 404
+    assert client.get(reverse("datasets:import-report", args=[job.pk + 1])).status_code == 404
+    assert client_for("lead").get(address).status_code == 403
+    start(client, sha, max_bad_share="30")
+    job = run_inline(Job.objects.first())
+    assert job.state == "succeeded"
+    assert "Rows loaded" in client.get(reverse("datasets:import-report", args=[job.pk])).content.decode()
+    overview = client.get(reverse("datasets:version", args=["sums", 2])).content.decode()
+    assert "Import report" in overview
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_import_can_be_retried_into_the_same_version(client, sha, storage, people):
+    start(client, sha)
+    upload = storage.read_bytes(f"uploads/{sha}")
+    storage.delete(f"uploads/{sha}")
+    job = run_inline(Job.objects.get())
+    assert job.state == "failed" and "upload it again" in job.error["message"]
+    assert DatasetVersion.objects.get().state == "failed"
+    storage.write_bytes(f"uploads/{sha}", upload)
+    job = run_inline(jobs.retry(Actor(user=people["researcher"]), job))
+    assert job.state == "succeeded", job.error
+    version = DatasetVersion.objects.get()
+    assert (version.state, version.number, version.note) == ("published", 1, "")

@@ -206,6 +206,7 @@ def _mark_published(actor: Actor, version: DatasetVersion, manifest: Manifest, d
         tokens=manifest.tokens.get("count", 0),
         tokenizer=manifest.tokens.get("tokenizer", ""),
         published_at=timezone.now(),
+        **({"note": ""} if version.state == State.FAILED else {}),
     )
     version.refresh_from_db()
     if not updated:

@@ -1,6 +1,8 @@
 """Starting and finishing imports: the database's side of ``tilth.datasets.import_``."""
 
+import json
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
 from tilth.datasets import actions
 from tilth.datasets.import_.convert import Converter
-from tilth.datasets.import_.run import ImportPlan
+from tilth.datasets.import_.run import ImportPlan, report_key
 from tilth.datasets.licences import check_licence
 from tilth.datasets.manifest import Manifest
 from tilth.datasets.models import DatasetVersion
@@ -23,6 +25,8 @@ from tilth.guards import paths
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
 from tilth.storage import Storage
+
+SHOWN_FAULTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +111,16 @@ def give_up_import(job: Job) -> None:
     reason = (job.error or {}).get("message", "") or f"The job was {job.state}."
     actions.fail_version(Actor.system("import"), version, reason)
     Storage(settings.STORAGE).delete(version.folder)
+
+
+def read_report(job: Job) -> list[dict[str, Any]] | None:
+    """The first faults of an import's newest attempt; ``None`` while there is no report."""
+    storage = Storage(settings.STORAGE)
+    key = report_key(job.prefix, job.attempt, "jsonl")
+    if not storage.exists(key):
+        return None
+    with storage.open(key) as handle:
+        return [json.loads(line) for line in islice(handle, SHOWN_FAULTS)]
 
 
 def _version(job: Job) -> DatasetVersion:

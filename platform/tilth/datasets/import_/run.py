@@ -29,6 +29,7 @@ from tilth.jobs.reporting import Reporter
 
 BATCH_ROWS = 500
 MAX_REPORTED = 100_000
+REPORTS = ("csv", "jsonl")
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,16 @@ class Counts:
     bytes_done: int = 0
 
 
+def report_key(prefix: str, attempt: int, kind: str) -> str:
+    """Storage key of an attempt's error report, as ``csv`` or ``jsonl``."""
+    return f"{prefix}/errors-{attempt}.{kind}"
+
+
 class ErrorReport:
     """The faults by row and field, as CSV and as JSONL; the first 100,000 are written."""
 
     def __init__(self, stack: ExitStack, reporter: Reporter) -> None:
-        self.keys = {kind: f"{reporter.prefix}/errors-{reporter.attempt}.{kind}" for kind in ("csv", "jsonl")}
+        self.keys = {kind: report_key(reporter.prefix, reporter.attempt, kind) for kind in REPORTS}
         self._files = {
             kind: io.TextIOWrapper(stack.enter_context(reporter.storage.create(key)), "utf-8", newline="")
             for kind, key in self.keys.items()
@@ -121,16 +127,22 @@ def run_import(plan: ImportPlan, reporter: Reporter) -> dict[str, Any] | None:
     source = open_source(plan.source, reporter.storage)
     taken = sample(source)
     mapping = plan.mapping or recognise(taken.values, plan.kind).mapping
-    counts = Counts()
+    counts, fault, shards = Counts(), None, None
     with ExitStack() as stack:
         report = ErrorReport(stack, reporter)
         loader = _Loader(plan, reporter, source, mapping, taken, counts, report)
         stack.callback(loader.seen.close)
-        shards = loader.load()
-    if shards is None:
-        return None
+        try:
+            shards = loader.load()
+        except InvalidInput as error:
+            # Raised again below, once the report of what led to it is safe.
+            fault = error
     for kind, key in report.keys.items():
         reporter.artifact(f"errors.{kind}", key, reporter.storage.size(key))
+    if fault:
+        raise fault
+    if shards is None:
+        return None
     _judge(plan, counts, report)
     manifest = _manifest(plan, reporter, source, mapping, counts, shards)
     key = f"{reporter.prefix}/manifest-{reporter.attempt}.json"

@@ -5,20 +5,23 @@ from urllib.parse import unquote, urlencode
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.datasets.browse import present
+from tilth.datasets.downloads import file_response
 from tilth.datasets.import_.preview import Preview, preview
+from tilth.datasets.import_.run import REPORTS, report_key
 from tilth.datasets.import_.sources import Source, open_source
 from tilth.datasets.import_forms import ImportForm, SourceForm, mapping_of
-from tilth.datasets.importing import ImportRequest, start_import, web_source
+from tilth.datasets.importing import ImportRequest, read_report, start_import, web_source
 from tilth.datasets.schemas import KINDS, schema
 from tilth.datasets.uploads import RequestBody, save_upload
-from tilth.errors import TilthError
+from tilth.errors import NotFound, TilthError
+from tilth.jobs.models import Job
 from tilth.storage import Storage
 
 
@@ -104,7 +107,36 @@ def _start(
         form.add_error(error.field if error.field in form.fields else None, error.message)
         return _page(request, status=error.status, **shown)
     messages.success(request, f"{job.title}: queued.")
-    return redirect("jobs:detail", job.pk)
+    return redirect("datasets:import-report", job.pk)
+
+
+@requires("data.import")
+@require_GET
+def report(request: HttpRequest, pk: int) -> HttpResponse:
+    """What became of an import's rows: counts, the first faults, and the whole report to download."""
+    job = _import_job(pk)
+    mapping = list(job.params["mapping"].items())
+    context = {"job": job, "report": read_report(job), "mapping": mapping}
+    return render(request, "datasets/import_report.html", context)
+
+
+@requires("data.import")
+@require_GET
+def report_file(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
+    """The error report as CSV or JSONL."""
+    job = _import_job(pk)
+    key = report_key(job.prefix, job.attempt, kind)
+    storage = Storage(settings.STORAGE)
+    if kind not in REPORTS or not storage.exists(key):
+        raise NotFound("this import has no such report; it is written when all rows are read")
+    return file_response(request, storage, key, f"import-{job.pk}-errors.{kind}")
+
+
+def _import_job(pk: int) -> Job:
+    job = Job.objects.filter(pk=pk, kind="import").first()
+    if job is None:
+        raise NotFound(f"there is no import with the number {pk}")
+    return job
 
 
 def _page(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
