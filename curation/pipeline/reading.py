@@ -52,14 +52,24 @@ def open_source(
             yield from _read_parquet(handle, source, text_column, url_column)
 
 
-def open_bytes(source: SourceFile, access: Access) -> IO[bytes]:
-    """The file's bytes as stored: local, an upload, or remote (streamed, or out of the cache)."""
+def open_bytes(source: SourceFile, access: Access, span: tuple[int, int | None] = (0, None)) -> IO[bytes]:
+    """The file's bytes as stored: local, an upload, or remote (streamed, or out of the cache).
+
+    It stands at the start of ``span`` (start, end); a server is asked for no more than the span.
+    """
+    if "://" in source.url and not access.cache:
+        return cast(IO[bytes], open_remote(source.url, access, *span))
+    handle = _open_near(source, access)
+    handle.seek(span[0])
+    return handle
+
+
+def _open_near(source: SourceFile, access: Access) -> IO[bytes]:
+    """A file that lies in the storage, in the cache or in a folder."""
     if source.url.startswith("upload:"):
         return access.open_storage().open(f"uploads/{source.url.removeprefix('upload:')}")
     if "://" in source.url:
-        if access.cache:
-            return cached(source.url, access).open("rb")
-        return cast(IO[bytes], open_remote(source.url, access))
+        return cached(source.url, access).open("rb")
     path = inside([*access.roots] if access.roots is not None else ["/"], source.url)  # type: ignore[list-item]
     if not path.is_file():
         raise NotFound(f"{source.id} is no longer there", field="sources")

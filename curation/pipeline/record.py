@@ -70,8 +70,7 @@ def read_record(
 def _span(source: SourceFile, offset: int, length: int, access: Access, limits: Limits) -> RawRecord | None:
     if offset < 0 or not 0 < length <= 2 * limits.record:
         raise InvalidInput(f"{length} bytes at {offset} is no span of a record")
-    with open_bytes(source, access) as handle:
-        handle.seek(offset)
+    with open_bytes(source, access, (offset, offset + length)) as handle:
         stored = bytearray()
         while len(stored) < length and (more := handle.read(length - len(stored))):
             stored += more

@@ -48,14 +48,16 @@ class RemoteFile(io.RawIOBase):
     row brought no byte, or the file changed on the way.
     """
 
-    def __init__(self, url: str, opener: Callable[[int], Opened], backoff: Backoff, attempts: int) -> None:
+    def __init__(
+        self, url: str, opener: Callable[[int], Opened], backoff: Backoff, attempts: int, start: int = 0
+    ) -> None:
         super().__init__()
         self.url = url
         self.size: int | None = None
         self._opener, self._backoff, self._attempts = opener, backoff, attempts
         self._body: IO[bytes] | None = None
         self._mark = ""
-        self._at = 0
+        self._at = start
         self._retrying(self._connect)
 
     def readable(self) -> bool:
@@ -137,14 +139,17 @@ class RemoteFile(io.RawIOBase):
             self._body = None
 
 
-def open_remote(url: str, access: Access) -> RemoteFile:
-    """Open an http(s) or s3 URL for reading; the first bytes are asked for at once, so that a bad URL fails here."""
+def open_remote(url: str, access: Access, start: int = 0, stop: int | None = None) -> RemoteFile:
+    """Open an http(s) or s3 URL for reading; the first bytes are asked for at once, so that a bad URL fails here.
+
+    ``start`` and ``stop`` (exclusive) bound what the server is asked for; the caller reads no further.
+    """
     if url.startswith("s3://"):
         opener, host = _s3_opener(url, access), access.s3_endpoint or "s3.amazonaws.com"
     else:
         target = access.guard.check_url(url)
-        opener, host = _http_opener(url, access), target.host
-    return RemoteFile(url, opener, Backoff(access.backoff, host, access.patience), access.attempts)
+        opener, host = _http_opener(url, access, stop), target.host
+    return RemoteFile(url, opener, Backoff(access.backoff, host, access.patience), access.attempts, start)
 
 
 def s3_filesystem(access: Access) -> Any:
@@ -188,11 +193,11 @@ def _s3(access: Access, process: int) -> Any:
     )
 
 
-def _http_opener(url: str, access: Access) -> Callable[[int], Opened]:
+def _http_opener(url: str, access: Access, stop: int | None) -> Callable[[int], Opened]:
     def open_at(offset: int) -> Opened:
         headers = {"Accept-Encoding": "identity", "User-Agent": "tilth"}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
+        if offset or stop is not None:
+            headers["Range"] = f"bytes={offset}-{'' if stop is None else stop - 1}"
         body = _http(access, os.getpid()).open(url, block_size=0, size=1, headers=headers)
         size, skip = _extent(body.r.status, body.r.headers, offset)
         _skip(body, skip)

@@ -25,6 +25,8 @@ class Mood:
     cut: int = 0
     cut_after: int = 5000
     ignore_ranges: bool = False
+    etag: str = ""
+    content_encoding: str = ""
     redirect: dict[str, str] = field(default_factory=dict)
 
 
@@ -52,6 +54,7 @@ class CommonCrawlServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # clients that hang up are part of the game
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -118,6 +121,9 @@ class CommonCrawlServer:
             self.answers[status] += 1
             cut = status in {200, 206} and self.mood.cut != 0 and len(body) > self.mood.cut_after
             self.mood.cut -= cut and self.mood.cut > 0
+        headers = headers | {
+            k: v for k, v in (("ETag", self.mood.etag), ("Content-Encoding", self.mood.content_encoding)) if v
+        }
         request.send_response(status)
         for name, value in headers.items():
             request.send_header(name, value)

@@ -46,11 +46,13 @@ def inside(roots: Iterable[Path], typed: str | Path) -> Path:
 
 
 def _real(path: Path) -> Path | None:
-    """The path with every symbolic link resolved; ``None`` when links go in circles or a name is too long."""
+    """The path with every symbolic link resolved; ``None`` for links in circles and names no disk can hold."""
     try:
-        return path.resolve()
+        real = path.resolve()
+        real.exists()
     except (OSError, RuntimeError):
         return None
+    return real
 
 
 def _below(path: Path, root: Path) -> bool:
