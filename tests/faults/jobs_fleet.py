@@ -91,10 +91,12 @@ class Fleet:
     def worker(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         before = set(Worker.objects.live().values_list("pid", flat=True))
         started = self.manage("worker", *arguments, **environment)
-        wait_for(
-            lambda: started.pid in set(Worker.objects.live().values_list("pid", flat=True)) - before,
-            f"a worker signs on ({self.folder})",
-        )
+
+        def signed_on() -> bool:
+            assert started.poll() is None, self.logs()
+            return started.pid in set(Worker.objects.live().values_list("pid", flat=True)) - before
+
+        wait_for(signed_on, "a worker signs on")
         return started
 
     def beat(self) -> subprocess.Popen[bytes]:
@@ -128,8 +130,15 @@ class Fleet:
             job.refresh_from_db()
             return job.state in states
 
-        wait_for(reached, f"{job.reference} becomes {states}, logs in {self.folder}")
+        try:
+            wait_for(reached, f"{job.reference} becomes {states}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {job.state} {job.error}\n{self.logs()}") from None
         return job
+
+    def logs(self) -> str:
+        """The ends of what workers and beat have written."""
+        return "\n".join(f"{log.name}:\n{log.read_text()[-2000:]}" for log in self.folder.glob("*.log"))
 
     def stored(self, job: Job, name: str) -> str:
         key = f"{job.prefix}/{name}"

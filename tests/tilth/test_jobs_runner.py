@@ -157,11 +157,18 @@ def test_without_a_free_device_it_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     assert Job.objects.get().state == "queued"
 
 
-def test_a_job_that_another_worker_runs_is_not_run_twice() -> None:
+def test_a_job_that_another_worker_runs_is_followed_and_not_run_twice() -> None:
     worker = Worker.objects.create(name="w", host="h")
     job = actions.submit(SYSTEM, "demo", {})
     Job.objects.filter(pk=job.pk).update(state="running", placed_on=worker)
-    assert runner.run_inline(job).state == "running"
+    seen = []
+
+    def watch(now: Job) -> None:
+        seen.append(now.state)
+        Job.objects.filter(pk=job.pk).update(state="publishing" if now.state == "running" else "succeeded")
+
+    assert runner.run_inline(job, watch).state == "succeeded"
+    assert seen == ["running", "publishing", "succeeded"]
     assert job.attempts.count() == 0
 
 

@@ -23,7 +23,7 @@ from tilth.jobs.processes import group_is_dead, kill_group, process_key
 from tilth.jobs.registry import JobKind
 from tilth.jobs.reporting import LOCK_VARIABLE, PIPE_VARIABLE
 
-WITHHELD = ("SECRET_KEY", "TILTH_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL")
+WITHHELD = ("SECRET_KEY", "TILTH_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL", "TILTH_EMAIL_URL")
 """What a program has no need to know: it reports through files and keeps its work in the storage."""
 
 DEATH_SECONDS = 20
@@ -166,11 +166,16 @@ def _write_inputs(folder: Path, job: Job, attempt: Attempt) -> None:
         "kind": job.kind,
         "params_version": job.params_version,
         "params": job.params,
-        "storage": settings.STORAGE,
+        "storage": _absolute(settings.STORAGE),
         "prefix": job.prefix,
     }
     write_json(folder / "config.json", config)
     write_json(folder / "control.json", job.control)
+
+
+def _absolute(url: str) -> str:
+    # The program runs in another folder, where a relative path would name another place.
+    return url if "://" in url else str(Path(url).resolve())
 
 
 def _environment(job: Job, attempt: Attempt, secrets: dict[str, str], pipe: int, lock: int) -> dict[str, str]:

@@ -16,6 +16,8 @@ from tilth.jobs.celery import RUN_JOB, app
 from tilth.jobs.models import DeviceLease, Job, JobState, Worker
 
 logger = logging.getLogger(__name__)
+AT_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+"""A kept connection may have died with an earlier broker: the second try uses a fresh one."""
 
 
 def own_queue(worker_name: str) -> str:
@@ -32,7 +34,7 @@ def wake() -> None:
 def call(job_id: int, worker_name: str) -> None:
     """Tell a worker to run a job. A broker that is away is no harm: the reaper calls again."""
     try:
-        app.send_task(RUN_JOB, args=[job_id], queue=own_queue(worker_name), retry=False)
+        app.send_task(RUN_JOB, args=[job_id], queue=own_queue(worker_name), retry_policy=AT_ONCE)
     except OperationalError as error:
         logger.warning("job:%s is placed, but the broker is not reachable: %s", job_id, error)
 

@@ -15,7 +15,7 @@ from tilth.accounts.actors import Actor
 from tilth.errors import Conflict
 from tilth.jobs import actions, fencing, placer, workers
 from tilth.jobs.capacity import Bench, Capacity
-from tilth.jobs.models import DeviceLease, Job, JobState, Worker
+from tilth.jobs.models import Attempt, DeviceLease, Job, JobState, Worker
 from tilth.jobs.runtime import Runtime, working_as
 from tilth.jobs.supervisor import supervise
 
@@ -23,10 +23,10 @@ Watch = Callable[[Job], None]
 
 
 def run_inline(job: Job, watch: Watch | None = None) -> Job:
-    """Run a queued job here to its end, all its attempts; Ctrl+C cancels it.
+    """Run a queued job here to its end, all its attempts; where a worker was faster, follow it there.
 
-    ``watch(job)`` is called with the fresh job while it runs. Raises :class:`Conflict` when somebody else
-    runs it already or its devices are not free.
+    ``watch(job)`` is called with the fresh job while it runs; Ctrl+C cancels a job that runs here. Raises
+    :class:`Conflict` when the job needs devices that are not free on this machine.
     """
     short_lived = f"{socket.gethostname()}-inline-{os.getpid()}-{job.pk}"
     worker = workers.sign_on(name=short_lived, queues=(), slots=0, short_slots=0)
@@ -67,33 +67,26 @@ def _attempts(job: Job, here: Runtime, watch: Watch | None) -> Job:
             job.refresh_from_db()
             watch(job)
 
-    job.refresh_from_db()
-    while job.state == JobState.QUEUED:
-        _take_over(job, here.worker)
-        attempt = fencing.take(job.pk, here.worker)
-        if attempt is None:
-            raise Conflict(f"{job.reference} was taken by another worker; follow it on its page.")
+    while attempt := _take_over(job, here.worker):
         try:
             supervise(attempt, here.heart, here.going_away, tick)
         except KeyboardInterrupt:
             _cancel_by_hand(job)
             raise
-        job.refresh_from_db()
-    if watch:
-        watch(job)
-    return job
+    return follow(job, watch)
 
 
-def _take_over(job: Job, worker: Worker) -> None:
+def _take_over(job: Job, worker: Worker) -> Attempt | None:
+    """Take a queued job even from the worker it was placed on; ``None`` when that one has begun or it has ended."""
     job.refresh_from_db()
-    if job.placed_on is not None and not placer.unplace(job):
-        raise Conflict(f"{job.reference} was taken by another worker; follow it on its page.")
+    if job.state != JobState.QUEUED or (job.placed_on is not None and not placer.unplace(job)):
+        return None
     leased = set(DeviceLease.objects.filter(freed_at=None).values_list("device", flat=True))
     free = [device for device in worker.devices if device["id"] not in leased]
     if len(free) < job.gpus:
         raise Conflict(f"{job.reference} needs {job.gpus} free GPUs; this machine has {len(free)}.")
-    if not placer.bind(job, Bench(worker, 1, 1, free)):
-        raise Conflict(f"{job.reference} was placed on another worker meanwhile; follow it on its page.")
+    bound = placer.bind(job, Bench(worker, 1, 1, free))
+    return fencing.take(job.pk, worker) if bound else None
 
 
 def _cancel_by_hand(job: Job) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from tilth.errors import TilthError
 from tilth.jobs import placer, workers
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         slots, short_slots = options["slots"], options["short_slots"]
         if slots < 0 or short_slots < 0 or slots + short_slots == 0:
             raise CommandError("--slots and --short-slots must not be negative, and not both zero.")
+        _make_room(slots + short_slots)
         queues = [queue.strip() for queue in options["queues"].split(",") if queue.strip()]
         try:
             worker = workers.sign_on(
@@ -43,6 +45,13 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         with working_as(worker) as here:
             sys.exit(_consume(here, slots + short_slots))
+
+
+def _make_room(threads: int) -> None:
+    """Each slot's thread keeps a database connection, and so do the heart and the consumer."""
+    pool = connection.settings_dict.get("OPTIONS", {}).get("pool")
+    if isinstance(pool, dict):
+        pool["max_size"] = max(pool["max_size"], threads + 2)
 
 
 def _consume(here: Runtime, threads: int) -> int:
