@@ -1,6 +1,6 @@
 """Documents a second of each filter against datatrove's, over the same texts in the same run.
 
-    PYTHONPATH=.:platform python bench/filters.py FILE…
+    python bench/filters.py FILE…
 
 FILE: WARC files (extracted first, not timed) or JSONL with a "text" field.
 
@@ -8,14 +8,20 @@ Both sides are given their words beforehand, so that a line shows the filter alo
 tokenisation, against spaCy's English tokeniser (which datatrove uses) where that is installed. One process.
 """
 
+# ruff: noqa: E402
 import argparse
 import importlib.util
+import itertools
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+# The project's root in place of this folder, whose curation.py would hide the package of that name.
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0:1] = [str(ROOT), str(ROOT / "platform")]
 
 from datatrove.data import Document as TheirDocument
 from datatrove.pipeline.filters import (
@@ -109,7 +115,8 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--limit", type=int, default=2000)
     options = parser.parse_args()
-    texts = [page for path in options.files for page in pages(path)][: options.limit]
+    every = itertools.chain.from_iterable(map(pages, options.files))
+    texts = list(itertools.islice(every, options.limit))
     if not texts:
         sys.exit("no page of these files has a text")
     size = sum(len(text) for _, text in texts)

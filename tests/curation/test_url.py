@@ -66,7 +66,7 @@ def test_only_the_chosen_categories_are_asked(lists):
 def test_categories_without_files_are_named_as_not_run(lists):
     settings = step.Settings(categories=("adult", "gambling", "phishing"))
     assert len(not_run(step, settings, lists)) == 1
-    assert "'gambling'" in not_run(step, settings, lists)[0]
+    assert "blocklist gambling" in not_run(step, settings, lists)[0]
     assert len(not_run(step, settings, Resources())) == 3
     assert not_run(step, step.Settings(categories=()), Resources()) == []
 

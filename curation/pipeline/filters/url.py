@@ -81,9 +81,7 @@ class Settings:
 def not_run(settings: Settings, resources: Resources) -> list[str]:
     """The categories whose files are not there."""
     absent = missing(resources.blocklists, settings.categories)
-    return [
-        f"blocklist {name!r}: no file (TILTH_BLOCKLISTS; `make blocklists` fetches them)" for name in absent
-    ]
+    return [f"blocklist {name}: no file in TILTH_BLOCKLISTS" for name in absent]
 
 
 def build(settings: Settings, resources: Resources) -> Apply:
