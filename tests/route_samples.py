@@ -18,6 +18,7 @@ from tilth.accounts import tokens
 from tilth.accounts.actions import api_tokens
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import Invitation, Skill, User
+from tilth.datasets.import_.run import report_key
 from tilth.datasets.models import DatasetVersion, Export
 from tilth.jobs.models import Attempt, DeviceLease, Job
 from tilth.storage import Storage
@@ -222,3 +223,20 @@ def a_recipe_version(people: dict[str, User]) -> dict[str, Any]:
 @sample(*(f"/api/v1/curation/runs/<run_id>{end}" for end in ("", "/retry", "/append")))
 def a_run_by_api(people: dict[str, User]) -> dict[str, Any]:
     return {"run_id": _finished().pk}
+
+
+def _import() -> Job:
+    params = {"mapping": {"text": "body"}, "dataset": "walked", "number": 1}
+    job = Job.objects.create(kind="import", state="succeeded", attempt=1, params=params, result={})
+    Storage(settings.STORAGE).write_bytes(report_key(job.prefix, 1, "csv"), b"row,field,problem\n")
+    return job
+
+
+@sample("datasets:import-report")
+def an_import(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _import().pk}
+
+
+@sample("datasets:import-errors")
+def an_import_report(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _import().pk, "kind": "csv"}

@@ -9,13 +9,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from ninja import NinjaAPI, Router, Schema
+
+from tests.conftest import BACKEND
 from tilth.accounts.actions import api_tokens as actions
 from tilth.accounts.actors import Actor
 from tilth.accounts.api_auth import bearer
 from tilth.accounts.models import ApiToken, AuditEntry
 from tilth.errors import InvalidInput, PermissionDenied
-
-from tests.conftest import BACKEND
 
 ME = "/api/v1/me"
 
@@ -170,8 +170,9 @@ class Body(Schema):
 
 def probe_urls():
     """A little API with the real one's error handlers and two routes."""
-    import tilth.api
     from django.urls import path
+
+    import tilth.api
 
     probe, router = NinjaAPI(urls_namespace="probe", docs_url=None, openapi_url=None), Router()
     probe._exception_handlers = dict(tilth.api.api._exception_handlers)

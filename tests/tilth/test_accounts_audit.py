@@ -5,6 +5,7 @@ import io
 from datetime import UTC, datetime
 
 import pytest
+
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry

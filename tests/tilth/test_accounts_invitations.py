@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.utils import timezone
+
+from tests.conftest import PASSWORD
 from tilth.accounts.actions import invitations as actions
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry, Invitation, Role, User
 from tilth.errors import Conflict, NotFound, PermissionDenied
-
-from tests.conftest import PASSWORD
 
 INVITE = "/admin/people/invite/"
 

@@ -11,13 +11,13 @@ from django.http import HttpResponse
 from django.urls import include, path
 from django.views.decorators.http import require_POST
 from ninja import NinjaAPI
-from tilth.accounts.api_auth import bearer
-from tilth.accounts.models import Role, User
-from tilth.accounts.permissions import PERMISSIONS, public, requires
 
 from tests.conftest import BACKEND
 from tests.route_samples import MAY_ANSWER, SAMPLES, sample
 from tests.routes import Route, discover
+from tilth.accounts.api_auth import bearer
+from tilth.accounts.models import Role, User
+from tilth.accounts.permissions import PERMISSIONS, public, requires
 
 ROLES = [None, *(role.value for role in Role)]
 

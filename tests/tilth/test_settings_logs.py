@@ -8,6 +8,7 @@ import logging.config
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tilth import logs
 
 TOKEN = "tilth_" + "aB3-" * 10
