@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
@@ -39,14 +40,19 @@ def overview(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "version",
         manifest=manifest,
         estimated=version.tokenizer == ESTIMATED,
-        made_from=Lineage.objects.filter(child=version.reference),
-        made_into=Lineage.objects.filter(parent=version.reference)[:FILES_SHOWN],
+        made_from=_named(Lineage.objects.filter(child=version.reference).values_list("parent", "relation")),
+        made_into=_named(Lineage.objects.filter(parent=version.reference).values_list("child", "relation")),
         files=manifest.files[:FILES_SHOWN] if manifest else [],
         more_files=max(0, len(manifest.files) - FILES_SHOWN) if manifest else 0,
         exports=version.exports.there()[:5],
         is_published=version.state == DatasetVersion.State.PUBLISHED,
     )
     return render(request, "datasets/overview.html", context)
+
+
+def _named(edges: QuerySet[Lineage, tuple[str, str]]) -> list[tuple[str, str]]:
+    """References with the relation in words; the first few hundred."""
+    return [(reference, relation.replace("_", " ")) for reference, relation in edges[:FILES_SHOWN]]
 
 
 @requires("data.export")
@@ -132,7 +138,7 @@ def tree(start: str, edges: list[tuple[str, str, Edge]]) -> list[Branch]:
     """Nested branches below ``start``; what was shown already is named again, but not unfolded."""
     below: dict[str, list[tuple[str, str]]] = {}
     for here, there, edge in edges:
-        below.setdefault(here, []).append((there, edge.relation))
+        below.setdefault(here, []).append((there, edge.relation.replace("_", " ")))
     unfolded = {start}
 
     def branches(here: str) -> list[Branch]:
