@@ -154,7 +154,7 @@ def test_a_name_in_use_needs_append(client, sha, people):
         ({"licence": "do what you like"}, "Select a valid choice"),
         ({"max_bad_share": "101"}, "less than or equal to 100"),
         ({"kind": "poems"}, "no kind"),
-        ({"map_answer": ""}, "nothing is mapped to answer"),
+        ({"map_answer": ""}, "This field is required"),
         ({"upload": "0" * 64}, "send the file again"),
     ],
 )

@@ -12,6 +12,12 @@ from tilth.datasets.licences import LICENCES, known_or_unknown
 from tilth.datasets.schemas import KINDS, schema
 
 MAP = "map_"
+KNOWN = {
+    ("documents", "source"): ". Left empty: the file's hash",
+    ("documents", "record_offset"): ". Left empty: the row's number",
+    ("preferences", "prompt"): ". Left empty: what both answers begin with",
+}
+"""Required columns that the import can fill by itself."""
 
 
 class SourceForm(forms.Form):
@@ -52,7 +58,10 @@ class ImportForm(forms.Form):
     )
     title = forms.CharField(required=False, max_length=200)
     licence = forms.ChoiceField(
-        choices=[("", "Choose…"), *((name, f"{name}: {title}") for name, title in LICENCES.items())]
+        choices=[
+            ("", "Choose…"),
+            *((name, title if title == name else f"{name}: {title}") for name, title in LICENCES.items()),
+        ]
     )
     max_bad_share = forms.FloatField(
         label="Bad rows allowed (%)",
@@ -62,9 +71,7 @@ class ImportForm(forms.Form):
         help_text="Bad rows are left out and reported; with more than this share nothing is published.",
     )
     append = forms.BooleanField(
-        required=False,
-        label="Append",
-        help_text="If the dataset is there already, make this its next version.",
+        required=False, label="Add to the dataset if it is there already, as its next version"
     )
     tokenizer = forms.CharField(
         required=False, max_length=200, help_text="Name or reference of what made them."
@@ -98,9 +105,9 @@ def _mapping_field(column: Column, preview: Preview) -> forms.CharField:
     ]
     return forms.CharField(
         label=column.title,
-        required=False,
+        required=column.required and (preview.kind, column.name) not in KNOWN and column.name != "id",
         max_length=500,
-        help_text=column.description + (". Required" if column.required and column.name != "id" else ""),
+        help_text=column.description + KNOWN.get((preview.kind, column.name), ""),
         initial=preview.mapping.get(column.name, "; ".join(inner)),
         widget=forms.TextInput({"class": "mono", "spellcheck": "false", "list": "file-fields"}),
     )
