@@ -1,7 +1,7 @@
 """The one object that travels through a recipe: a page, from WARC record to kept text.
 
 Slotted and small: a shard makes millions of them. Steps read and write it in place; what several
-filters need (lines, words) is computed once and kept until the text changes.
+filters need (words) is computed once and kept until the text changes.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from datetime import datetime
 
 import xxhash
 
+from tilth.text.domains import registered_domain
 from tilth.text.tokens import Tokens, tokenise
 
 
@@ -32,7 +33,6 @@ class Document:
     content: bytes = b""
     content_type: str = ""
     charset: str = ""
-    domain: str = ""
     language: str = ""
     language_score: float = 0.0
     signals: dict[str, float] = field(default_factory=dict)
@@ -43,6 +43,11 @@ class Document:
     def id(self) -> str:
         """The row id: xxh3-128 hex of source id + record offset (stable across runs and machines)."""
         return xxhash.xxh3_128_hexdigest(f"{self.source}\x00{self.record_offset}".encode())
+
+    @property
+    def domain(self) -> str:
+        """The registered domain of the URL."""
+        return registered_domain(self.url)
 
     @property
     def text(self) -> str:
@@ -57,7 +62,7 @@ class Document:
 
     @property
     def tokens(self) -> Tokens:
-        """Lines, paragraphs and words of the text, computed at most once per text."""
+        """The words of the text, computed at most once per text."""
         if self._tokens is None:
             self._tokens = tokenise(self._text)
         return self._tokens
