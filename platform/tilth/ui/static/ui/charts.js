@@ -36,9 +36,16 @@ function merge(base, over) {
   return both;
 }
 
+// One bar that fills the whole plot looks like a wall: few categories get more air between them.
+function air(figure) {
+  const bars = figure.data.filter((trace) => trace.type === "bar");
+  const most = Math.max(0, ...bars.map((trace) => trace.x?.length ?? trace.y?.length ?? 0));
+  return bars.length && most < 4 ? { bargap: 0.85 - 0.15 * most } : {};
+}
+
 function draw(area) {
   const figure = JSON.parse(area.dataset.figure);
-  const layout = merge(themed(), figure.layout);
+  const layout = merge({ ...themed(), ...air(figure) }, figure.layout);
   layout.height ??= Number(area.dataset.height);
   const config = { displayModeBar: false, displaylogo: false, responsive: true };
   window.Plotly.react(area, figure.data, layout, config);
