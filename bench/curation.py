@@ -77,7 +77,9 @@ def report(passage: Passage, total: float) -> None:
     """Print the table."""
     documents = passage.funnel.steps[0].left.documents
     kept = passage.funnel.kept.documents
-    print(f"{documents:,} documents, {kept:,} kept, {total:.1f} s of CPU: {documents / total:.1f} documents/s per core")
+    print(
+        f"{documents:,} documents, {kept:,} kept, {total:.1f} s of CPU: {documents / total:.1f} documents/s per core"
+    )
     for name, seconds in sorted(passage.seconds.items(), key=lambda item: -item[1]):
         print(f"{name:<20}{seconds / total:>7.1%}{1e3 * seconds / documents:>10.3f} ms/document")
 

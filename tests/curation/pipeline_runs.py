@@ -46,7 +46,7 @@ class Bench:
         sources: Iterable[Path | str],
         recipe: str = RECIPE,
         *,
-        workers: int = 2,
+        workers: int = 1,
         reporter: Reporter | None = None,
         attempt: str = "1",
         **options: Any,

@@ -12,8 +12,11 @@ SENTENCES = [
     "When the {a} closed, people of the {b} met at the {c} instead.",
     "There is a {c} behind the {a}, and it is older than the {b}.",
 ]
-NOUNS = [a + b for a in ("har", "win", "tol", "mer", "bal", "cor", "den", "fal", "gar", "lin") for b in
-         ("bour", "dow", "ter", "chant", "cony", "ner", "tist", "con", "den", "guist", "mill", "ford")]
+NOUNS = [
+    a + b
+    for a in ("har", "win", "tol", "mer", "bal", "cor", "den", "fal", "gar", "lin")
+    for b in ("bour", "dow", "ter", "chant", "cony", "ner", "tist", "con", "den", "guist", "mill", "ford")
+]
 
 
 def paragraphs(seed: int, count: int = 12) -> list[str]:

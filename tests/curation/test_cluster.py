@@ -84,7 +84,9 @@ def test_equals_brute_force(tmp_path_factory: pytest.TempPathFactory, shards: li
 
 def random_shards(count: int) -> list[list[list[int]]]:
     rng = random.Random(3)
-    return [[[rng.randrange(1, 300) * SPREAD % 2**64 for _ in range(4)] for _ in range(60)] for _ in range(count)]
+    return [
+        [[rng.randrange(1, 300) * SPREAD % 2**64 for _ in range(4)] for _ in range(60)] for _ in range(count)
+    ]
 
 
 def test_task_order_and_slice_size_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +105,9 @@ def test_edges_that_are_there_are_not_looked_for_again(tmp_path: Path) -> None:
     placed = store(storage, random_shards(2), 4)
     first = cluster.decide(storage, "dedup", placed, [Pass("only", 4)], run_in_turn)
     seen: list[int] = []
-    again = cluster.decide(storage, "dedup", placed, [Pass("only", 4)], lambda f, tasks: seen.append(len(tasks)))
+    again = cluster.decide(
+        storage, "dedup", placed, [Pass("only", 4)], lambda f, tasks: seen.append(len(tasks))
+    )
     assert seen == [0]
     assert first.tobytes() == again.tobytes()
 
@@ -134,4 +138,7 @@ def test_a_file_that_is_not_of_keys_is_refused(tmp_path: Path) -> None:
 
 def test_no_documents_give_no_decisions(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
-    assert len(cluster.decide(storage, "dedup", store(storage, [[], []], 2), [Pass("only", 2)], run_in_turn)) == 0
+    assert (
+        len(cluster.decide(storage, "dedup", store(storage, [[], []], 2), [Pass("only", 2)], run_in_turn))
+        == 0
+    )

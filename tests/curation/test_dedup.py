@@ -12,7 +12,9 @@ from curation.pipeline.step import Resources
 WORDS = [a + b + c for a in "bcdfgh" for b in "aeiou" for c in "lmnprst"]
 
 
-def page(url: str = "https://example.org/a", text: str = "One text", crawl: str = "CC-MAIN-2026-20") -> Document:
+def page(
+    url: str = "https://example.org/a", text: str = "One text", crawl: str = "CC-MAIN-2026-20"
+) -> Document:
     document = Document(url=url, source="s", record_offset=0, record_length=1, crawl=crawl)
     document.text = text
     return document
@@ -45,7 +47,12 @@ def test_spellings_of_one_url_are_equal(one: str, two: str) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    ["https://example.org/A", "https://example.org/a?b=1", "http://example.org/a", "https://example.org:8080/a"],
+    [
+        "https://example.org/A",
+        "https://example.org/a?b=1",
+        "http://example.org/a",
+        "https://example.org:8080/a",
+    ],
 )
 def test_different_urls_differ(other: str) -> None:
     assert exact_keys(page(other))[0] != exact_keys(page("https://example.org/a"))[0]

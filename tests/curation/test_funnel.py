@@ -57,12 +57,21 @@ def test_the_table_says_everything() -> None:
     funnel = shard_funnel(3, {"curly_bracket": 1})
     funnel.steps[1].not_run = ["category 'adult' is not there"]
     shown = table(funnel)
-    for words in ("c4", "25.0%", "curly_bracket", "not run: category 'adult'", "kept 3 documents", "estimated"):
+    for words in (
+        "c4",
+        "25.0%",
+        "curly_bracket",
+        "not run: category 'adult'",
+        "kept 3 documents",
+        "estimated",
+    ):
         assert words in shown
 
 
 def dropped(number: int, text: str = "x", spans: tuple[tuple[int, int], ...] = ()) -> tuple[Drop, Document]:
-    document = Document(url=f"https://example.org/{number}", source="s", record_offset=number, record_length=1)
+    document = Document(
+        url=f"https://example.org/{number}", source="s", record_offset=number, record_length=1
+    )
     document.text = text
     return Drop("short", 1, 2, spans), document
 

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from tilth.text import minhash
 
-TEXT = "The quick brown fox jumps over the lazy dog, and 1,234.5 days later — naïve Ärzte: 今日は良い天気です。 " * 3
+TEXT = (
+    "The quick brown fox jumps over the lazy dog, and 1,234.5 days later — naïve Ärzte: 今日は良い天気です。 "
+    * 3
+)
 
 
 def by_datasketch(text: str, count: int, size: int, seed: int) -> np.ndarray:
@@ -76,7 +79,9 @@ def test_lone_surrogates_do_not_crash() -> None:
 
 def test_estimate_of_jaccard_lies_near_the_truth() -> None:
     rng = random.Random(5)
-    vocabulary = [f"w{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10 % 10]}{'uvwxyz'[i // 100 % 6]}" for i in range(600)]
+    vocabulary = [
+        f"w{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10 % 10]}{'uvwxyz'[i // 100 % 6]}" for i in range(600)
+    ]
     first = [rng.choice(vocabulary) for _ in range(800)]
     second = [w if rng.random() > 0.05 else rng.choice(vocabulary) for w in first]
     one, two = " ".join(first), " ".join(second)

@@ -53,7 +53,7 @@ def test_minimal_drops_by_no_filter() -> None:
         (with_steps('use = "exact"', 'use = "language"'), "language", "before 'exact'"),
         (with_steps('use = "language"', 'use = "extract"'), "language", "after 'extract'"),
         (HEAD, "step", "at least one"),
-        (with_steps('use = "exact"') .replace("version = 1\n", ""), "version", "version"),
+        (with_steps('use = "exact"').replace("version = 1\n", ""), "version", "version"),
         (with_steps('use = "exact"').replace("version = 1", 'version = "1"'), "version", "whole number"),
         (with_steps('use = "exact"').replace("version = 1", "version = true"), "version", "whole number"),
         ("colour = 1\n" + with_steps('use = "exact"'), "colour", "no key 'colour'"),
@@ -122,7 +122,10 @@ def values_of(spec) -> st.SearchStrategy:
         top = int(high if high is not None else 10**9)
         return st.integers(int(low if low is not None else 0), top)
     if isinstance(spec.default, float):
-        bounds = {"min_value": low if low is not None else 0.0, "max_value": high if high is not None else 1e9}
+        bounds = {
+            "min_value": low if low is not None else 0.0,
+            "max_value": high if high is not None else 1e9,
+        }
         return st.floats(**bounds, allow_nan=False)
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
     return st.lists(text, max_size=3) if isinstance(spec.default, tuple) else text

@@ -75,7 +75,9 @@ def test_dropped_copies_name_their_survivor(finished) -> None:
 
 
 def test_dropped_pages_show_rule_value_and_limit(tmp_path: Path) -> None:
-    short = write_warc(tmp_path / "short.warc.gz", [("https://a.example/", page(["Only a few words are here."]))])
+    short = write_warc(
+        tmp_path / "short.warc.gz", [("https://a.example/", page(["Only a few words are here."]))]
+    )
     bench = Bench.at(tmp_path)
     result = bench.run("short", [short])
     [row] = [json.loads(line) for line in bench.text("short", "drops.jsonl").splitlines()]
@@ -85,7 +87,9 @@ def test_dropped_pages_show_rule_value_and_limit(tmp_path: Path) -> None:
     assert bench.rows("short", result) == []
 
 
-def test_the_order_of_sources_and_the_number_of_workers_change_nothing(finished, corpus, tmp_path: Path) -> None:
+def test_the_order_of_sources_and_the_number_of_workers_change_nothing(
+    finished, corpus, tmp_path: Path
+) -> None:
     bench, result = finished
     other = Bench.at(tmp_path)
     shuffled = random.Random(5).sample(corpus, len(corpus))
@@ -95,7 +99,9 @@ def test_the_order_of_sources_and_the_number_of_workers_change_nothing(finished,
     assert other.text("whole", "drops.jsonl") == bench.text("whole", "drops.jsonl")
 
 
-def test_many_small_files_are_cut_alike(finished, corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_small_files_are_cut_alike(
+    finished, corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench, result = finished
     monkeypatch.setattr(publish, "TARGET_TEXT", 6_000)
     monkeypatch.setattr(cluster, "KEYS_PER_TASK", 7)
@@ -189,7 +195,9 @@ def test_a_page_that_burns_its_time_is_dropped_by_name(corpus, tmp_path: Path) -
 
 
 def test_live_figures_and_flags(tmp_path: Path) -> None:
-    pages = [[(f"https://a.example/{s}/{n}", page(paragraphs(100 * s + n))) for n in range(30)] for s in range(6)]
+    pages = [
+        [(f"https://a.example/{s}/{n}", page(paragraphs(100 * s + n))) for n in range(30)] for s in range(6)
+    ]
     pages[5] = [(url, page(["Too short to be kept."])) for url, _ in pages[5]]
     files = [write_warc(tmp_path / f"{n}.warc.gz", listed) for n, listed in enumerate(pages)]
     bench = Bench.at(tmp_path)

@@ -52,7 +52,7 @@ class WorkerKiller(threading.Thread):
 def test_100_shards_one_killed_one_failed_one_appended(tmp_path: Path) -> None:
     files = write_corpus(tmp_path / "crawl", 101, pages=3)
     calm = Bench.at(tmp_path / "calm")
-    expected = outcome(calm, "all", calm.run("all", files))
+    expected = outcome(calm, "all", calm.run("all", files, workers=2))
 
     bench = Bench.at(tmp_path / "fire")
     first, appended = [*files[:40], *files[41:]], files[40]
@@ -69,12 +69,14 @@ def test_100_shards_one_killed_one_failed_one_appended(tmp_path: Path) -> None:
     hider = threading.Thread(target=hide_once_planned)
     hider.start()
     with pytest.raises(TilthError, match="1 of 100 shards failed"):
-        bench.run("base", first)
+        bench.run("base", first, workers=2)
     hider.join()
     killer.join(timeout=30)
     assert killer.killed
     assert not bench.storage.exists("datasets/base")
-    done_before = {key: bench.storage.local(key).stat().st_mtime_ns for key in bench.storage.list("jobs/base/shards")}
+    done_before = {
+        key: bench.storage.local(key).stat().st_mtime_ns for key in bench.storage.list("jobs/base/shards")
+    }
     hidden.rename(gone)
     bench.run("base", first, attempt="2")
     again = {key: bench.storage.local(key).stat().st_mtime_ns for key in done_before}
@@ -89,7 +91,7 @@ import sys
 from pathlib import Path
 from tests.curation.pipeline_runs import Bench
 if __name__ == "__main__":
-    Bench.at(Path(sys.argv[1])).run("run", sys.argv[3:], attempt=sys.argv[2])
+    Bench.at(Path(sys.argv[1])).run("run", sys.argv[3:], attempt=sys.argv[2], workers=2)
 """
 
 
@@ -188,7 +190,9 @@ def members(group: int) -> list[int]:
     return found
 
 
-def test_a_run_that_is_asked_to_stop_stops_and_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_asked_to_stop_stops_and_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = write_corpus(tmp_path / "crawl", 12, pages=3)
     bench = Bench.at(tmp_path / "fire")
     asked = threading.Event()
@@ -261,7 +265,10 @@ def peak(bench: Bench) -> int:
 def test_many_documents_need_no_more_memory_than_few(tmp_path: Path) -> None:
     no_extraction = RECIPE.replace('[[step]]\nuse = "extract"\n', "")
     for name, count in (("few", 300), ("many", 6_000)):
-        lines = [f'{{"url": "https://a.example/{n}", "text": "{" ".join(paragraphs(n, 8))}"}}' for n in range(count)]
+        lines = [
+            f'{{"url": "https://a.example/{n}", "text": "{" ".join(paragraphs(n, 8))}"}}'
+            for n in range(count)
+        ]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
         Bench.at(tmp_path / name).run("run", [tmp_path / f"{name}.jsonl"], no_extraction, workers=1)
     few, many = (peak(Bench.at(tmp_path / name)) for name in ("few", "many"))

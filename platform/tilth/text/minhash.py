@@ -26,6 +26,29 @@ from numpy.typing import NDArray
 _DROP, _BREAK, _LETTER, _DIGIT, _SOLO = range(5)
 _PRIME1, _PRIME2, _PRIME3 = np.uint32(2654435761), np.uint32(2246822519), np.uint32(3266489917)
 _PRIME4, _PRIME5 = np.uint32(668265263), np.uint32(374761393)
+_CLASSES = {"Nd": _DIGIT, "Mn": _DROP, "Cf": _DROP} | dict.fromkeys(
+    (
+        "Pc",
+        "Pd",
+        "Ps",
+        "Pe",
+        "Pi",
+        "Pf",
+        "Po",
+        "Sm",
+        "Sc",
+        "Sk",
+        "So",
+        "Zs",
+        "Zl",
+        "Zp",
+        "Cc",
+        "Cn",
+        "Cs",
+        "Co",
+    ),
+    _BREAK,
+)
 _DECIMAL_MARKS = frozenset(".,،٫")
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -79,27 +102,16 @@ def _normalise(text: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def _tables() -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.uint32]]:
     """Per code point: what it becomes, its class; and the decimal marks. Built once per process."""
     size = 0x32400  # beyond lie only private use and tags
+    categories = [unicodedata.category(chr(point)) for point in range(size)]
+    classes = np.array([_CLASSES.get(category, _LETTER) for category in categories], dtype=np.uint8)
+    for low, high in _UNSPACED:
+        block = classes[low : high + 1]
+        block[block == _LETTER] = _SOLO
     becomes = np.arange(size, dtype=np.uint32)
-    classes = np.full(size, _BREAK, dtype=np.uint8)
-    for point in range(size):
-        char = chr(point)
-        category = unicodedata.category(char)
-        if category in {"Cn", "Cs", "Co"}:
-            continue
-        classes[point] = _class(point, category)
-        if classes[point] == _LETTER and not 0xAC00 <= point <= 0xD7A3:
-            becomes[point] = ord(_base(char))
+    for point in np.flatnonzero(classes == _LETTER).tolist():
+        if not 0xAC00 <= point <= 0xD7A3:  # Hangul would come apart into its letters
+            becomes[point] = ord(_base(chr(point)))
     return becomes, classes, np.array(sorted(map(ord, _DECIMAL_MARKS)), dtype=np.uint32)
-
-
-def _class(point: int, category: str) -> int:
-    if category == "Nd":
-        return _DIGIT
-    if category == "Mn" or (category == "Cf"):
-        return _DROP
-    if category[0] in "PSZC":
-        return _BREAK
-    return _SOLO if any(low <= point <= high for low, high in _UNSPACED) else _LETTER
 
 
 def _base(char: str) -> str:
@@ -126,7 +138,7 @@ def _normalise_points(
         if kind == _DROP:
             i += 1
             continue
-        if inside and (kind == _BREAK or kind == _SOLO):
+        if inside and kind in (_BREAK, _SOLO):
             ends[count] = at
             count += 1
             inside = False
