@@ -34,13 +34,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m curation.pipeline", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser("run", help="curate sources into Parquet files under a folder")
-    run.add_argument("sources", nargs="+", metavar="SOURCE", help="path, folder, glob, URL or cc:CRAWL[:RANGE]")
+    run.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="path, folder, glob, URL or cc:CRAWL[:RANGE]"
+    )
     run.add_argument("--recipe", required=True, help="built-in name or TOML file")
     run.add_argument("--out", required=True, metavar="DIR", help="where the Parquet files go")
-    run.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    run.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)"
+    )
     run.add_argument("--limit", type=int, default=0, help="read that many documents at most")
     run.add_argument("--set", action="append", default=[], metavar="step.key=value", dest="assignments")
-    run.add_argument("--json", action="store_true", help="print one JSON object instead of the funnel's table")
+    run.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the funnel's table"
+    )
     run.set_defaults(command=_run)
     steps = commands.add_parser("steps", help="list the steps that a recipe can use, and their settings")
     steps.add_argument("--json", action="store_true")
@@ -97,8 +103,6 @@ def _probe(options: argparse.Namespace) -> None:
     from tilth.jobs.reporting import run_program
 
     run_program(probe_job, options.job_dir)
-
-
 
 
 if __name__ == "__main__":

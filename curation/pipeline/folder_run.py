@@ -54,14 +54,22 @@ def run_into_folder(
         raise InvalidInput("--workers must be 1 or more", field="workers")
     folder = Path(out).resolve()
     if (folder / MANIFEST).exists():
-        raise Conflict(f"{folder} holds a finished dataset; choose another folder", code="exists", field="out")
+        raise Conflict(
+            f"{folder} holds a finished dataset; choose another folder", code="exists", field="out"
+        )
     access = _access(folder)
     files = resolve_sources(sources, access)
     reporter = _reporter(folder, quiet)
     # The storage is rooted above the folder, so that the folder itself plays the version's folder.
     storage, name = Storage(str(folder.parent)), folder.name
     plan = make_plan(
-        storage, f"{name}/{_WORK}", checked.to_toml(), files, resources=_resources(), access=access, limit=limit
+        storage,
+        f"{name}/{_WORK}",
+        checked.to_toml(),
+        files,
+        resources=_resources(),
+        access=access,
+        limit=limit,
     )
     try:
         result = run(plan, storage, f"{name}/{_WORK}", reporter, target=Target(name, _DATA), workers=workers)

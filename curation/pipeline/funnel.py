@@ -153,5 +153,10 @@ def _bytes(size: float) -> str:
 def _read_step(data: dict[str, Any]) -> FunnelStep:
     reasons = {name: Amount(**amount) for name, amount in data["reasons"].items()}
     return FunnelStep(
-        data["name"], data["title"], Amount(**data["in"]), Amount(**data["out"]), reasons, list(data["not_run"])
+        data["name"],
+        data["title"],
+        Amount(**data["in"]),
+        Amount(**data["out"]),
+        reasons,
+        list(data["not_run"]),
     )

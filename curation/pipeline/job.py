@@ -89,7 +89,7 @@ def plan_of(reporter: Reporter) -> RunPlan:
 def access_of(reporter: Reporter) -> Access:
     """How a job may reach its sources."""
     params, budget = reporter.params, int(reporter.params.get("disk_budget") or 0)
-    places = {
+    places: dict[str, Any] = {
         "storage": reporter.storage.url,
         "common_crawl": params.get("common_crawl_url") or Access.common_crawl,
         "backoff": reporter.job_dir / "backoff",

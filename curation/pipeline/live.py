@@ -58,7 +58,9 @@ class Live:
         """A worker tells how far its shard is."""
         funnel = Funnel.from_json(value["funnel"])
         source = self.shards[position].source
-        share = min(1.0, value["place"] / source.size) if source.size and value["place"] < source.size else None
+        share = (
+            min(1.0, value["place"] / source.size) if source.size and value["place"] < source.size else None
+        )
         self._running[position] = funnel
         self._rows[position] = ShardRow(
             source.id, "running", funnel.steps[0].left.documents, funnel.kept.documents, share

@@ -109,7 +109,9 @@ class Passage:
         read.entered.add(size, 0)
         read.left.add(size, 0)
 
-    def _timed(self, name: str, function: Callable[[Document], Drop | None], document: Document) -> Drop | None:
+    def _timed(
+        self, name: str, function: Callable[[Document], Drop | None], document: Document
+    ) -> Drop | None:
         before = time.process_time()
         drop = function(document)
         self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - before

@@ -110,9 +110,7 @@ def make_plan(
     if not shards:
         raise InvalidInput("there is nothing to read: name at least one source", field="sources")
     ordered = sorted(shards.values(), key=lambda shard: (shard.source.crawl, shard.source.id))
-    return RunPlan(
-        toml, tuple(ordered), resources or Resources(), access or Access(), limit, required_share
-    )
+    return RunPlan(toml, tuple(ordered), resources or Resources(), access or Access(), limit, required_share)
 
 
 def fix_plan(storage: Storage, prefix: str, plan: RunPlan) -> RunPlan:
@@ -123,7 +121,9 @@ def fix_plan(storage: Storage, prefix: str, plan: RunPlan) -> RunPlan:
         return plan
     stored = storage.read_json(key)
     if stored["recipe"] != plan.recipe or stored["limit"] != plan.limit:
-        raise Conflict(f"{key} belongs to a run with another recipe or limit; choose another place", code="other_plan")
+        raise Conflict(
+            f"{key} belongs to a run with another recipe or limit; choose another place", code="other_plan"
+        )
     shards = tuple(read_shard(shard) for shard in stored["shards"])
     if {s.source.id for s in shards} != {s.source.id for s in plan.shards}:
         raise Conflict(f"{key} belongs to a run over other sources; choose another place", code="other_plan")

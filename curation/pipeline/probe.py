@@ -78,9 +78,7 @@ def estimate(plan: RunPlan, workers: int) -> dict[str, Any]:
     }
 
 
-def measure_shard(
-    passage: Passage, signals: tuple[str, ...], source: SourceFile, access: Access
-) -> Probe:
+def measure_shard(passage: Passage, signals: tuple[str, ...], source: SourceFile, access: Access) -> Probe:
     """Take the first documents of a source through the steps, for a while at most."""
     with tempfile.TemporaryDirectory(prefix="tilth-probe-") as folder:
         storage = Storage(folder)
@@ -123,7 +121,9 @@ def _factor(plan: RunPlan, first: SourceFile, probe: Probe) -> float:
 
 def _requests(plan: RunPlan, factor: float, probe: Probe) -> int:
     """Requests to other machines: one a remote file, as many files as the limit needs."""
-    remote = sum("://" in shard.source.url and not shard.source.url.startswith("file:") for shard in plan.shards)
+    remote = sum(
+        "://" in shard.source.url and not shard.source.url.startswith("file:") for shard in plan.shards
+    )
     if not plan.limit:
         return remote
     return min(remote, max(1, math.ceil(factor * probe.share)))

@@ -6,6 +6,7 @@ one file and one task. Where the cuts fall depends on the documents alone.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def cut(
     if len(cuts) and weights[cuts[-1] :].sum() < TARGET_TEXT // 4:
         cuts = cuts[:-1]
     bounds = [0, *cuts.tolist(), len(sizes)]
-    return [tuple(_slices(shards, low, high)) for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [tuple(_slices(shards, low, high)) for low, high in pairwise(bounds)]
 
 
 def _slices(shards: Sequence[tuple[str, int]], low: int, high: int) -> Iterator[Slice]:

@@ -76,7 +76,9 @@ class Recipe:
 
     def to_toml(self) -> str:
         """TOML that reads back as this recipe; defaults are left out."""
-        lines = [f"{key} = {_toml(getattr(self, key))}" for key in ("name", "version", "title", "description")]
+        lines = [
+            f"{key} = {_toml(getattr(self, key))}" for key in ("name", "version", "title", "description")
+        ]
         for step in self.steps:
             lines += ["", "[[step]]", f"use = {_toml(step.name)}"]
             lines += [f"{key} = {_toml(value)}" for key, value in step.changed().items()]
@@ -97,7 +99,9 @@ class Recipe:
         if name not in {step.name for step in self.steps}:
             raise InvalidInput(f"recipe {self.name!r} has no step {name!r}", code="unknown_step", field=name)
         steps = tuple(
-            RecipeStep(s.module, read_settings(s.module, {**s.values(), key: _value(text)})) if s.name == name else s
+            RecipeStep(s.module, read_settings(s.module, {**s.values(), key: _value(text)}))
+            if s.name == name
+            else s
             for s in self.steps
         )
         return Recipe(self.name, self.version, self.title, self.description, steps)
@@ -112,7 +116,9 @@ def load_recipe(source: str | Path) -> Recipe:
     if path.suffix != ".toml":
         path = FOLDER / f"{check_name(text)}.toml"
     if not path.is_file():
-        raise NotFound(f"there is no recipe {text!r}; built in are {', '.join(builtin())}", code="unknown_recipe")
+        raise NotFound(
+            f"there is no recipe {text!r}; built in are {', '.join(builtin())}", code="unknown_recipe"
+        )
     return parse_recipe(path.read_text())
 
 
@@ -130,7 +136,9 @@ def parse_recipe(text: str) -> Recipe:
     for key in data:
         if key not in _KEYS:
             raise InvalidInput(
-                f"a recipe has no key {key!r}; it knows: {', '.join(sorted(_KEYS))}", code="unknown_key", field=key
+                f"a recipe has no key {key!r}; it knows: {', '.join(sorted(_KEYS))}",
+                code="unknown_key",
+                field=key,
             )
     for key, kind in _KEYS.items():
         if key in data and (not isinstance(data[key], kind) or isinstance(data[key], bool)):
@@ -197,7 +205,9 @@ def _check_order(steps: tuple[RecipeStep, ...]) -> None:
     seen_corpus = ""
     for place, step in enumerate(steps):
         if step.name in names[:place]:
-            raise InvalidInput(f"step {step.name!r} stands twice in the recipe", code="twice", field=step.name)
+            raise InvalidInput(
+                f"step {step.name!r} stands twice in the recipe", code="twice", field=step.name
+            )
         if scope(step.module) == "corpus":
             seen_corpus = step.name
         elif seen_corpus:
@@ -210,7 +220,9 @@ def _check_order(steps: tuple[RecipeStep, ...]) -> None:
         before_text = "extract" in names[place + 1 :]
         if before_text and getattr(step.module, "NEEDS_TEXT", True):
             raise InvalidInput(
-                f"step {step.name!r} reads the text and must come after 'extract'", code="bad_order", field=step.name
+                f"step {step.name!r} reads the text and must come after 'extract'",
+                code="bad_order",
+                field=step.name,
             )
 
 

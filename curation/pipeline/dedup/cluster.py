@@ -11,6 +11,7 @@ Memory: 21 bytes a document for the decisions, and one slice of keys per task.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -151,7 +152,7 @@ def _tasks(
     return [
         EdgeTask(storage.url, shards, bucket, low, high, kept, f"{folder}/edges-{bucket:03d}-{low:03d}.bin")
         for bucket in buckets
-        for low, high in zip(bounds, bounds[1:], strict=False)
+        for low, high in pairwise(bounds)
     ]
 
 

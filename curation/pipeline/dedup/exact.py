@@ -48,7 +48,9 @@ def build(settings: Any, resources: Resources) -> KeysOf:
         seed = seed_of(document, settings.scope)
         found = []
         if settings.url:
-            found.append(key_of(normal_url(document.url).encode("utf-8", "surrogatepass"), seed) if document.url else 0)
+            found.append(
+                key_of(normal_url(document.url).encode("utf-8", "surrogatepass"), seed) if document.url else 0
+            )
         if settings.text:
             found.append(key_of(document.text.encode("utf-8", "surrogatepass"), seed))
         return np.array(found, dtype=np.uint64)

@@ -25,7 +25,9 @@ _MAGIC = b"TILTHK01"
 _SLICES = 256
 
 
-def write_keys(storage: Storage, key: str, rows: Iterable[tuple[NDArray[np.uint64], int]], buckets: int) -> int:
+def write_keys(
+    storage: Storage, key: str, rows: Iterable[tuple[NDArray[np.uint64], int]], buckets: int
+) -> int:
     """Write each document's keys (``u64[buckets]``) and text bytes; returns the number of documents.
 
     Rows go through a temporary file, so that memory holds one bucket's keys at a time.
@@ -93,7 +95,9 @@ class KeyFile:
         """Read the head of a key file."""
         with storage.open(key) as handle:
             if handle.read(8) != _MAGIC:
-                raise TilthError(f"{key} is not a file of deduplication keys; delete the run and start it again")
+                raise TilthError(
+                    f"{key} is not a file of deduplication keys; delete the run and start it again"
+                )
             rows, buckets = (int(n) for n in np.frombuffer(handle.read(16), dtype="<u8"))
             index = np.frombuffer(handle.read(8 * buckets * (_SLICES + 1)), dtype="<u8")
         return cls(storage, key, rows, buckets, index.reshape(buckets, _SLICES + 1))

@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -111,10 +112,9 @@ class LocalEngine:
                 if worker.ticket is None:
                     return
                 busy += 1
-                try:
+                # One that died while idle is noticed, and its item handed out again, at the next look.
+                with suppress(BrokenPipeError, ConnectionResetError):
                     worker.pipe.send((function, worker.ticket.item, worker.ticket.skip))
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # it died while idle: its end is noticed at the next look
 
     def _ready(self) -> list[_Worker]:
         """Workers that have something to say or have died, after a short wait at most."""

@@ -45,7 +45,8 @@ class RayEngine:
     ) -> Outcome:
         """Run the task for every item; Ray gives no news before an item is done."""
         remote = self._ray.remote(max_retries=ATTEMPTS)(run_one)
-        outcome, running, waiting = Outcome(), {}, list(enumerate(items))[::-1]
+        outcome, waiting = Outcome(), list(enumerate(items))[::-1]
+        running: dict[Any, int] = {}
         while waiting or running:
             self._check_stop(list(running))
             while waiting and len(running) < max(1, self.control.workers()):
@@ -67,9 +68,7 @@ class RayEngine:
             self._ray.cancel(reference, force=True)
         raise Stopped("stopped before the end; start it again to continue")
 
-    def _collect(
-        self, reference: Any, position: int, outcome: Outcome, on_done: Listener | None
-    ) -> None:
+    def _collect(self, reference: Any, position: int, outcome: Outcome, on_done: Listener | None) -> None:
         try:
             value = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
