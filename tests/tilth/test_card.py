@@ -73,9 +73,9 @@ def test_outside_text_is_shown_literally() -> None:
 def test_a_recipe_is_listed_with_its_settings() -> None:
     recipe = {
         "name": "fineweb",
-        "steps": [{"name": "c4", "settings": {"min_words": 3}}, ["language", {"keep": ["en"]}], "pii"],
+        "steps": [{"use": "c4", "min_words": 3}, {"use": "exact"}, "pii"],
     }
     card = dataset_card(manifest(recipe=recipe), About())
     assert "- Recipe: fineweb" in card
     assert "- Step 1: c4 (min\\_words = 3)" in card
-    assert "- Step 3: pii" in card
+    assert "- Step 2: exact\n- Step 3: pii" in card

@@ -98,17 +98,12 @@ def _recipe(recipe: dict[str, Any]) -> list[str]:
 
 
 def _step(step: Any) -> str:
-    """A step is ``{"name", "settings"}``, ``{"step": …, setting: value}`` or ``[name, settings]``."""
-    if isinstance(step, list | tuple) and len(step) == 2:
-        step = {"name": step[0], "settings": step[1]}
+    """A recipe's step is ``{"use": name, setting: value, …}``."""
     if not isinstance(step, dict):
         return plain(step)
-    name = step.get("name") or step.get("step") or ""
-    settings = step.get("settings")
-    if not isinstance(settings, dict):
-        settings = {key: value for key, value in step.items() if key not in {"name", "step", "settings"}}
-    listed = ", ".join(f"{plain(key)} = {plain(value)}" for key, value in settings.items())
-    return f"{plain(name)} ({listed})" if listed else plain(name)
+    settings = ", ".join(f"{plain(key)} = {plain(value)}" for key, value in step.items() if key != "use")
+    name = plain(step.get("use", ""))
+    return f"{name} ({settings})" if settings else name
 
 
 def _funnel(funnel: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The tabs of a version that show what its manifest and the database know: overview, statistics, card, lineage."""
 
+import json
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -39,6 +40,9 @@ def overview(request: HttpRequest, name: str, number: int) -> HttpResponse:
         version,
         "version",
         manifest=manifest,
+        recipe=json.dumps(manifest.recipe, indent=2, ensure_ascii=False)
+        if manifest and manifest.recipe
+        else "",
         estimated=version.tokenizer == ESTIMATED,
         made_from=_named(Lineage.objects.filter(child=version.reference).values_list("parent", "relation")),
         made_into=_named(Lineage.objects.filter(parent=version.reference).values_list("child", "relation")),
