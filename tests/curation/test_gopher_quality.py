@@ -77,14 +77,14 @@ def test_one_mark_in_ten_words_is_allowed(mark, rule, others, over):
 @pytest.mark.parametrize("bullet", ["•", "-", "  • ", "\t- "])
 @pytest.mark.parametrize(("bulleted", "expected"), [(8, None), (9, None), (10, "bullets")])
 def test_nine_lines_in_ten_may_begin_with_a_bullet(bullet, bulleted, expected):
-    lines = [f"{bullet}item number" if i < bulleted else "plain line" for i in range(10)]
+    lines = [f"{bullet}item number" if i < bulleted else "plain-line... here" for i in range(10)]
     assert reason(step, "\n".join(lines), **only("bullet_lines")) == expected
 
 
 @pytest.mark.parametrize("end", ["...", "…", "...  "])
 @pytest.mark.parametrize(("ended", "expected"), [(2, None), (3, None), (4, "ellipsis_lines")])
 def test_three_lines_in_ten_may_end_with_an_ellipsis(end, ended, expected):
-    lines = [f"read more{end}" if i < ended else "plain line" for i in range(10)]
+    lines = [f"read more{end}" if i < ended else "plain-line... here" for i in range(10)]
     assert reason(step, "\n".join(lines), **only("ellipsis_lines")) == expected
 
 
