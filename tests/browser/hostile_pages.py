@@ -6,17 +6,23 @@ the visits that show them. A new page joins by one more function with ``@shows("
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote
 
 from django.urls import reverse
+from django.utils.html import escape
 from playwright.sync_api import Page
 
+from curation import actions as curation
+from curation.models import CurationRun
 from tests.browser import gallery
+from tests.curation import runs, warcs
 from tests.tilth.published import conversation, document, preference, publish
 from tests.xss_corpus import EVERYTHING, PAGES, PAYLOADS
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
 from tilth.jobs import actions as jobs
+from tilth.jobs.models import JobState
 from tilth.jobs.runner import run_inline
 from tilth.storage import Storage
 
@@ -156,3 +162,64 @@ def datasets(stage: Stage) -> Iterator[Visit]:
             yield Visit(reverse("datasets:row", args=[name, 1, row]))
     yield Visit(reverse("datasets:rows", args=["hostile", 1]) + "?q=" + quote(TEXTS[20]))
     yield Visit(reverse("datasets:edit", args=["hostile"]))
+
+
+@shows("curation: pages as crawled, through the whole pipeline")
+def curated(stage: Stage) -> Iterator[Visit]:
+    run = run_of_hostile_pages(stage)
+    yield Visit(reverse("curation:runs"))
+    yield Visit(reverse("curation:run", args=[run.pk]))
+    yield Visit(reverse("datasets:rows", args=["as-crawled", 1]))
+    for at in range(run.version.rows):
+        yield Visit(reverse("datasets:row-at", args=["as-crawled", 1, at]), act=open_as_crawled)
+
+
+def run_of_hostile_pages(stage: Stage) -> CurationRun:
+    """A finished run of the recipe ``minimal`` over web pages that hold the payloads raw and as text."""
+    groups = [PAGES[start : start + 25] for start in range(0, len(PAGES), 25)]
+    records = [
+        warcs.record(f"http://example.org/{n}?{quote(group[0])}", warcs.http(hostile_page(group)))
+        for n, group in enumerate(groups)
+    ]
+    file = Path(stage.storage.url).parent / "hostile.warc.gz"
+    file.write_bytes(warcs.members(warcs.info(), *records))
+    run = curation.start_run(runs.ACTOR, runs.draft("as-crawled", (str(file),), workers=1))
+    job = run_inline(run.job)
+    assert job.state == JobState.SUCCEEDED, job.error
+    return CurationRun.objects.with_objects().get(pk=run.pk)
+
+
+def hostile_page(payloads: list[str]) -> bytes:
+    """A web page with enough prose for extraction, the payloads as its text and as its markup."""
+    prose = warcs.page("The council's budget").decode()
+    shown = "".join(
+        f"<p>Somebody wrote {escape(payload)} into the minutes of the meeting.</p>" for payload in payloads
+    )
+    raw = "\n".join(payloads)
+    return prose.replace("</article>", f"{shown}</article>{raw}").encode("utf-8", "replace")
+
+
+def open_as_crawled(page: Page) -> None:
+    """Follow the row's link to the frame with the original page."""
+    page.get_by_role("link", name="Show the page as crawled").click()
+    page.frame_locator("iframe").locator("body").wait_for()
+
+
+@shows("curation: samples of drops")
+def drops(stage: Stage) -> Iterator[Visit]:
+    rows = [
+        runs.drop_row(
+            n + 1,
+            text=text,
+            text_characters=len(text),
+            spans=[[0, len(text) // 2]],
+            url=text[:300],
+            source=text[:100],
+        )
+        for n, text in enumerate(TEXTS)
+    ]
+    run = runs.finished(stage.storage, "drops", rows)
+    for page in range(1, 14):
+        yield Visit(reverse("curation:drops", args=[run.pk]) + f"?page={page}")
+    for row in rows[::12]:
+        yield Visit(reverse("curation:drop", args=[run.pk, row["id"]]))
