@@ -77,7 +77,7 @@ def _shared(run: CurationRun) -> dict[str, Any]:
         "limit": run.options.get("limit"),
         "disk_budget": run.options.get("disk_budget"),
         "guarded": run.created_by_id is not None,
-        "roots": [str(root) for root in settings.SOURCE_ROOTS],
+        "source_roots": [str(root) for root in settings.SOURCE_ROOTS],
         "source_roots": [str(root) for root in settings.SOURCE_ROOTS],
         "outbound_allow": settings.OUTBOUND_ALLOW,
         "common_crawl_url": settings.COMMON_CRAWL_URL,

@@ -21,7 +21,8 @@ def resolve_run(reference: Reference) -> Resolved | None:
 
 def resolve_recipe(reference: Reference) -> Resolved | None:
     """A version of a recipe."""
-    row = Recipe.objects.filter(name=reference.key, number=reference.version).first()
+    rows = Recipe.objects.filter(name=reference.key, number=reference.version or 0)
+    row = rows.first()
     if row is None:
         return None
     return Resolved(

@@ -128,7 +128,7 @@ def _manifest(storage: Storage, name: str, recipe: Recipe, result: RunResult) ->
         kind="documents",
         schema_version=schema("documents").version,
         shards=shards,
-        statistics=statistics,
+        statistics={**statistics, "funnel": result.funnel.to_json()},
         producer="curation",
         recipe=recipe.to_json(),
         missing=result.missing,

@@ -17,7 +17,7 @@ Result: ``funnel``, ``table`` (a line per shard), ``shards`` (of the dataset), `
 database knows. While it runs, ``<prefix>/live.json`` is written.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,11 @@ from curation.pipeline.access import Access
 from curation.pipeline.engines.base import Stopped
 from curation.pipeline.plan import RunPlan, make_plan
 from curation.pipeline.recipe import load_recipe
-from curation.pipeline.run import Target, run
+from curation.pipeline.run import RunResult, Target, run
 from curation.pipeline.sources import resolve_sources
 from curation.pipeline.step import Resources
 from tilth.datasets.build import build_manifest
+from tilth.datasets.manifest import Manifest
 from tilth.errors import InvalidInput
 from tilth.guards.outbound import Guard
 from tilth.jobs.reporting import Reporter
@@ -57,6 +58,7 @@ def curate(reporter: Reporter) -> dict[str, Any] | None:
         recipe=load_recipe(plan.recipe).to_json(),
         missing=result.missing,
     )
+    manifest = with_funnel(manifest, result)
     return {
         "manifest": manifest.to_json(),
         "funnel": result.funnel.to_json(),
@@ -66,6 +68,11 @@ def curate(reporter: Reporter) -> dict[str, Any] | None:
         "missing": result.missing,
         "seconds": round(result.seconds, 3),
     }
+
+
+def with_funnel(manifest: Manifest, result: RunResult) -> Manifest:
+    """The manifest with the run's funnel beside its statistics: it documents every drop for good."""
+    return replace(manifest, statistics={**manifest.statistics, "funnel": result.funnel.to_json()})
 
 
 def plan_of(reporter: Reporter) -> RunPlan:

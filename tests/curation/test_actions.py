@@ -82,7 +82,7 @@ def test_a_run_from_the_web_is_guarded_and_held_to_the_roots(people):
         actor, actions.draft_run(actor, dataset_name="web", recipe=recipe, sources=["cc:latest:0"])
     )
     assert run.job.params["guarded"] is True
-    assert run.job.params["roots"] == [str(root) for root in settings.SOURCE_ROOTS]
+    assert run.job.params["source_roots"] == [str(root) for root in settings.SOURCE_ROOTS]
 
 
 def test_a_name_in_use_is_refused_before_and_at_the_start():
