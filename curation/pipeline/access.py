@@ -40,6 +40,10 @@ class Access:
     cache_budget: int = 0
     """Bytes that the cache folder may hold."""
 
+    def __post_init__(self) -> None:
+        if self.roots is not None:
+            object.__setattr__(self, "roots", tuple(self.roots))
+
     @classmethod
     def for_shell(cls, **changes: object) -> "Access":
         """The rights of the machine's own user at the command line."""

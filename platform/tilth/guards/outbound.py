@@ -13,7 +13,7 @@ import ipaddress
 import re
 import socket
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,11 +69,12 @@ class Target:
 class Guard:
     """What may be fetched: public addresses on web ports, and what ``allow`` adds."""
 
-    allow: tuple[str, ...] = ()
+    allow: Sequence[str] = ()
     _hosts: frozenset[tuple[str, int | None]] = field(init=False, repr=False, compare=False)
     _networks: tuple[Network, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "allow", tuple(self.allow))
         hosts, networks = _read_allow(self.allow)
         object.__setattr__(self, "_hosts", hosts)
         object.__setattr__(self, "_networks", networks)
