@@ -87,9 +87,8 @@ class Command(BaseCommand):
         wait_ready(supervisor, f"{site}/readyz")
         if supervisor.stopping:
             return
-        self.say(f"Tilth is running at {site}   (Ctrl+C stops it; logs in {supervisor.logs})")
         call_command("create_first_admin", stdout=self.stdout)
-        self.stdout.flush()
+        self.say(f"Tilth is running at {site}   (Ctrl+C stops it; logs in {supervisor.logs})")
 
     def say(self, line: str) -> None:
         """Print a line at once, also when the output is a pipe."""
