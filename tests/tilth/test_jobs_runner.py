@@ -10,7 +10,7 @@ from tests.testapp.jobs import SECRET
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry
 from tilth.errors import Conflict
-from tilth.jobs import actions, logview, runner
+from tilth.jobs import actions, child, fencing, logview, runner
 from tilth.jobs.logview import Position
 from tilth.jobs.models import DeviceLease, Job, Worker
 from tilth.storage import Storage
@@ -45,6 +45,7 @@ def test_success_is_published_once_and_nothing_is_left(storage: Storage) -> None
     assert sorted(verbs(job)) == ["demo.published", "demo.publishing"]
     assert job.finished_at >= job.started_at
     assert not Worker.objects.exists()
+    assert not child.job_dir(job).exists()
     assert job.attempts.get().worker_name.endswith(f"-{job.pk}")
 
 
@@ -103,16 +104,12 @@ def test_secrets_stay_out_of_the_log_and_of_the_files(storage: Storage) -> None:
 
 
 def test_the_program_is_not_told_what_it_need_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tilth.jobs import child
-
     assert {"SECRET_KEY", "TILTH_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL"} <= set(child.WITHHELD)
     for name in child.WITHHELD:
         monkeypatch.setenv(name, "not for programs")
     job = actions.submit(SYSTEM, "demo", {})
     worker = Worker.objects.create(name="w", host="h")
     Job.objects.filter(pk=job.pk).update(placed_on=worker)
-    from tilth.jobs import fencing
-
     attempt = fencing.take(job.pk, worker)
     environment = child._environment(job, attempt, {"A": "b"}, 3, 4)
     assert not set(child.WITHHELD) & set(environment)

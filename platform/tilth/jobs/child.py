@@ -8,6 +8,7 @@ when it dies, however it dies, the pipe closes and the program ends itself (``re
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -104,6 +105,11 @@ def start(job: Job, attempt: Attempt, kind: JobKind, secrets: dict[str, str]) ->
         os.close(reading)
         os.close(lock)
     return Child(process, writing, folder, work_dir, process_key(process.pid))
+
+
+def clear(job: Job) -> None:
+    """Remove the scratch of a job that has succeeded. A failed or cancelled one keeps it for a retry."""
+    shutil.rmtree(job_dir(job), ignore_errors=True)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -184,6 +184,7 @@ class _Supervision:
         if self.kind.on_success is not None:
             self.kind.on_success(self.job, result)
         _through_outages(lambda: fencing.succeed(self.attempt))
+        children.clear(self.job)
 
     def _fail(self, message: str, code: str, retryable: bool) -> None:
         _through_outages(lambda: fencing.fail(self.attempt, _error(message, code, retryable)))
