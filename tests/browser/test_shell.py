@@ -68,7 +68,7 @@ def test_the_theme_follows_the_system_until_one_is_chosen_and_is_kept(page_for, 
     page.emulate_media(color_scheme="dark")
     dark = background(page)
     assert light != dark
-    page.get_by_text("Some Labeler").click()
+    page.locator(".user-menu summary").click()
     with page.expect_response("**/ui/theme") as answer:
         page.get_by_role("button", name="Light").click()
     assert answer.value.status == 204
