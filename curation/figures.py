@@ -20,8 +20,8 @@ class StepRow:
     left: dict[str, int]
     reasons: list[tuple[str, dict[str, int]]]
     not_run: list[str]
-    first: int
-    """Documents that entered the first step: what all shares are shares of."""
+    pages: int
+    """Pages that were read: what all shares are shares of. Records that hold no page are none."""
 
     @property
     def dropped(self) -> int:
@@ -35,8 +35,13 @@ class StepRow:
 
     @property
     def left_percent(self) -> float | None:
-        """Share of all documents that is left after the step, in percent."""
-        return percent(self.left["documents"], self.first)
+        """Share of the pages read that is left after the step, in percent."""
+        return percent(self.left["documents"], self.pages)
+
+    @property
+    def lists_missing(self) -> bool:
+        """Whether parts did not run for want of blocklists, which one command fetches."""
+        return any("TILTH_BLOCKLISTS" in part for part in self.not_run)
 
 
 @dataclass
@@ -55,8 +60,6 @@ class Snapshot:
     @property
     def steps(self) -> list[StepRow]:
         """The funnel's steps, reasons with the most drops first."""
-        steps = self.funnel.get("steps", [])
-        first = steps[0]["in"]["documents"] if steps else 0
         return [
             StepRow(
                 step["name"],
@@ -65,16 +68,22 @@ class Snapshot:
                 step["out"],
                 sorted(step["reasons"].items(), key=lambda pair: (-pair[1]["documents"], pair[0])),
                 step["not_run"],
-                first,
+                self.pages,
             )
-            for step in steps
+            for step in self.funnel.get("steps", [])
         ]
 
     @property
-    def documents_in(self) -> int:
+    def records(self) -> int:
         """Records that the run has looked at."""
         steps = self.funnel.get("steps", [])
         return steps[0]["in"]["documents"] if steps else 0
+
+    @property
+    def pages(self) -> int:
+        """Records that held a page."""
+        steps = self.funnel.get("steps", [])
+        return steps[0]["out"]["documents"] if steps else 0
 
     @property
     def kept(self) -> dict[str, int]:
@@ -84,8 +93,8 @@ class Snapshot:
 
     @property
     def kept_percent(self) -> float | None:
-        """Share of the documents that is kept, in percent."""
-        return percent(self.kept["documents"], self.documents_in)
+        """Share of the pages that is kept, in percent."""
+        return percent(self.kept["documents"], self.pages)
 
     @property
     def done_share(self) -> float:

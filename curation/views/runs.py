@@ -10,15 +10,25 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from curation import actions, figures, inbox
-from curation.forms import AppendForm, RetryForm, RunFilter, RunForm, ThrottleForm
+from curation.charts import run_charts
+from curation.forms import AppendForm, RetryForm, RunFilter, RunForm, ThrottleForm, lines
 from curation.models import CurationRun
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
+from tilth.datasets.models import Upload
 from tilth.errors import Conflict, InvalidInput, TilthError
 from tilth.jobs import actions as jobs
+from tilth.jobs import waiting
 from tilth.jobs.models import Job
 
 JOB_MOVES = {"pause": jobs.pause, "resume": jobs.resume, "cancel": jobs.cancel}
+
+
+OPTION_LABELS = {
+    "limit": "Pages at most",
+    "workers": "Processes",
+    "required_share": "Share of files that must succeed",
+}
 
 
 def find_run(pk: int) -> CurationRun:
@@ -47,8 +57,19 @@ def new_run(request: HttpRequest) -> HttpResponse:
             return _create(request, form)
         except TilthError as error:
             form.add_error(error.field if error.field in form.fields else None, error.message)
-    context = {"form": form, "files": inbox.files(settings.SOURCE_ROOTS), "roots": settings.SOURCE_ROOTS}
+    context = {
+        "form": form,
+        "files": inbox.files(settings.SOURCE_ROOTS),
+        "roots": settings.SOURCE_ROOTS,
+        "uploads": _chosen_uploads(form),
+        "notice": waiting.no_worker_notice(),
+    }
     return render(request, "curation/new.html", context, status=422 if form.is_bound else 200)
+
+
+def _chosen_uploads(form: RunForm) -> list[Upload]:
+    digests = [line.removeprefix("upload:") for line in lines(form["sources"].value() or "")]
+    return list(Upload.objects.filter(sha256__in=digests))
 
 
 def _create(request: HttpRequest, form: RunForm) -> HttpResponse:
@@ -85,11 +106,20 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
 def _context(run: CurationRun, request: HttpRequest) -> dict[str, Any]:
     snapshot = figures.snapshot(run)
     shards = Paginator(snapshot.shards, 50).get_page(request.GET.get("shards"))
+    names = source_names([*run.sources, *(row["source"] for row in shards)])
+    for row in shards:
+        row["name"] = names[row["source"]]
+    job = run.job or run.probe
     return {
         "run": run,
-        "job": run.job or run.probe,
         "snapshot": snapshot,
         "shards": shards,
+        "sources": [names[source] for source in run.sources],
+        "options": [
+            (OPTION_LABELS[name], run.options[name]) for name in OPTION_LABELS if run.options.get(name)
+        ],
+        "waits_for": waiting.explain(job) if job else "",
+        "charts": run_charts(snapshot) if run.state == "succeeded" else [],
         "estimate": figures.estimate(run),
         "throttle": ThrottleForm(initial={"workers": snapshot.workers or None}),
         "append": AppendForm(),
@@ -157,6 +187,16 @@ def append(request: HttpRequest, pk: int) -> HttpResponse:
         raise InvalidInput("; ".join(str(e) for e in form.errors["sources"]), field="sources")
     child = actions.append_run(Actor.of(request), base, form.cleaned_data["sources"])
     return redirect("curation:run", pk=child.pk)
+
+
+def source_names(sources: list[str]) -> dict[str, str]:
+    """What people call each source: an upload its file name, everything else as it is spelled."""
+    digests = {source.removeprefix("upload:"): source for source in sources if source.startswith("upload:")}
+    uploads = Upload.objects.filter(sha256__in=digests).values_list("sha256", "name")
+    return {
+        **{source: source for source in sources},
+        **{digests[sha256]: f"{name} (upload)" for sha256, name in uploads},
+    }
 
 
 def _job(run: CurationRun) -> Job:

@@ -39,7 +39,13 @@ async function onHtmxConfirm(event) {
   if (await ask(element)) event.detail.issueRequest(true);
 }
 
+// While somebody is asked, nothing is swapped in: the form that waits for the answer must stay in the page.
+function onBeforeSwap(event) {
+  if (document.getElementById("confirm").open) event.detail.shouldSwap = false;
+}
+
 export function start() {
   document.addEventListener("submit", onSubmit, true); // before htmx and before busy.js see it
   document.body.addEventListener("htmx:confirm", onHtmxConfirm);
+  document.body.addEventListener("htmx:beforeSwap", onBeforeSwap);
 }
