@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from curation.pipeline.dedup.cluster import DECISION
-from curation.pipeline.document import Document
 from curation.pipeline.engines.base import Watch
+from curation.pipeline.funnel import Funnel
 from curation.pipeline.kept import read_kept
+from curation.pipeline.relined import LineRemover, Lines, row_document
 from curation.pipeline.samples import Samples, sample_row
 from curation.pipeline.step import Drop
 from tilth.datasets.manifest import Shard
@@ -32,8 +33,9 @@ _WHOLE = 1 << 62
 
 @dataclass(frozen=True)
 class Slice:
-    """Rows ``start:stop`` of a shard's kept rows; ``first`` is the corpus number of row 0."""
+    """Rows ``start:stop`` of the kept rows of shard number ``shard``; ``first`` is the corpus number of row 0."""
 
+    shard: int
     kept: str
     first: int
     start: int
@@ -46,7 +48,7 @@ class PartTask:
 
     ``decisions`` is the key of the decision records, empty where nothing was deduplicated; ``passes``
     are (step, reason) in the order of the decisions' reason numbers. The file goes under ``attempt``
-    inside ``target``, the version's folder.
+    inside ``target``, the version's folder. ``lines`` says which repeated lines go, if any.
     """
 
     url: str
@@ -59,6 +61,7 @@ class PartTask:
     signals: tuple[str, ...]
     samples: int
     out: str
+    lines: Lines | None = None
 
 
 def cut(
@@ -81,10 +84,10 @@ def cut(
 
 def _slices(shards: Sequence[tuple[str, int]], low: int, high: int) -> Iterator[Slice]:
     first = 0
-    for key, rows in shards:
+    for place, (key, rows) in enumerate(shards):
         start, stop = max(low - first, 0), min(high - first, rows)
         if start < stop:
-            yield Slice(key, first, start, stop)
+            yield Slice(place, key, first, start, stop)
         first += rows
 
 
@@ -92,6 +95,7 @@ def publish_part(task: PartTask, watch: Watch) -> None:
     """Write the file of a part, then its record: the file's hash and a sample of the copies left out."""
     storage = Storage(task.url)
     samples = Samples(task.samples)
+    remover = LineRemover(storage, task.lines, samples) if task.lines else None
     with DatasetWriter(
         storage,
         f"{task.target}/{task.attempt}" if task.attempt else task.target,
@@ -106,15 +110,28 @@ def publish_part(task: PartTask, watch: Watch) -> None:
                 decided = _decisions(storage, task, numbers)
                 _sample(table, decided, task.passes, samples)
                 chosen = decided["reason"] == 0
-                writer.write(_with_sizes(table.filter(pa.array(chosen)), decided["size"][chosen]))
+                kept = _with_sizes(table.filter(pa.array(chosen)), decided["size"][chosen])
+                writer.write(remover.edited(kept, numbers[chosen], piece.shard) if remover else kept)
         shards = writer.close()
-    storage.write_json(task.out, {"shards": [asdict(shard) for shard in shards], "samples": samples.rows()})
+    record = {"shards": [asdict(shard) for shard in shards], "samples": samples.rows()}
+    steps = Funnel([remover.step] if remover else []).to_json()
+    storage.write_json(task.out, {**record, "funnel": steps})
 
 
-def read_part(storage: Storage, key: str) -> tuple[list[Shard], list[dict[str, Any]]]:
-    """What a part's record says: its files, and the sampled copies."""
+@dataclass(frozen=True)
+class PartRecord:
+    """What came of a part: its files, the sampled documents left out, and what removing lines did."""
+
+    shards: list[Shard]
+    samples: list[dict[str, Any]]
+    funnel: Funnel
+
+
+def read_part(storage: Storage, key: str) -> PartRecord:
+    """The record of a finished part."""
     record = storage.read_json(key)
-    return [Shard(**shard) for shard in record["shards"]], record["samples"]
+    shards = [Shard(**shard) for shard in record["shards"]]
+    return PartRecord(shards, record["samples"], Funnel.from_json(record["funnel"]))
 
 
 def _rows(storage: Storage, piece: Slice) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
@@ -152,30 +169,28 @@ def _sample(
     for row in np.flatnonzero(decided["reason"]).tolist():
         step, reason = passes[decided["reason"][row] - 1]
         if samples.wants(step, reason, ids[row].as_py()):
-            document = _document(table.slice(row, 1).to_pylist()[0])
+            document = row_document(table.slice(row, 1).to_pylist()[0])
             found = sample_row(step, Drop(reason), document)
             samples.add({**found, "survivor": int(decided["survivor"][row])})
-
-
-def _document(row: dict[str, Any]) -> Document:
-    names = ("url", "source", "record_offset", "record_length", "crawl", "language")
-    document = Document(**{name: row[name] for name in names})
-    document.text = row["text"]
-    return document
 
 
 def name_survivors(
     storage: Storage, shards: Sequence[tuple[str, int]], rows: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The sampled copies with ``survivor`` as id and URL instead of the corpus number."""
+    """The sampled copies with ``survivor`` as id and URL instead of the corpus number; other rows as they are."""
     starts = np.concatenate(([0], np.cumsum([count for _, count in shards])))
     named: dict[int, dict[str, str]] = {}
-    for number in sorted({row["survivor"] for row in rows}):
+    for number in sorted({row["survivor"] for row in rows if "survivor" in row}):
         place = int(np.searchsorted(starts, number, side="right")) - 1
         named[number] = _identity(storage, shards[place][0], number - int(starts[place]))
-    return [
-        {**row, "survivor": named[row["survivor"]], "value": named[row["survivor"]]["url"]} for row in rows
-    ]
+    return [_named(row, named) for row in rows]
+
+
+def _named(row: dict[str, Any], named: dict[int, dict[str, str]]) -> dict[str, Any]:
+    if "survivor" not in row:
+        return row
+    survivor = named[row["survivor"]]
+    return {**row, "survivor": survivor, "value": survivor["url"]}
 
 
 def _identity(storage: Storage, key: str, row: int) -> dict[str, str]:

@@ -74,6 +74,11 @@ class Recipe:
         """The steps that need to see every shard."""
         return tuple(step for step in self.steps if scope(step.module) == "corpus")
 
+    @property
+    def line_step(self) -> RecipeStep | None:
+        """The step that removes repeated lines, if the recipe has it."""
+        return next((step for step in self.corpus_steps if getattr(step.module, "EDITS", False)), None)
+
     def to_toml(self) -> str:
         """TOML that reads back as this recipe; defaults are left out."""
         lines = [
@@ -203,6 +208,13 @@ def _step(number: int, table: Any) -> RecipeStep:
 def _check_order(steps: tuple[RecipeStep, ...]) -> None:
     names = [step.name for step in steps]
     seen_corpus = ""
+    for step in steps[:-1]:
+        if getattr(step.module, "EDITS", False):
+            raise InvalidInput(
+                f"step {step.name!r} edits texts over the whole corpus and must come last",
+                code="bad_order",
+                field=step.name,
+            )
     for place, step in enumerate(steps):
         if step.name in names[:place]:
             raise InvalidInput(

@@ -10,20 +10,31 @@ import errno
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from curation.pipeline import samples
 from curation.pipeline.dedup import corpus
+from curation.pipeline.dedup.cluster import save_kept
+from curation.pipeline.dedup.repeats import find_lines, line_tasks
 from curation.pipeline.engines.base import Control, Engine, Failure
 from curation.pipeline.engines.choose import choose_engine
 from curation.pipeline.engines.local import CPU_LIMIT
-from curation.pipeline.funnel import Funnel
+from curation.pipeline.funnel import Funnel, merge
 from curation.pipeline.live import Live
 from curation.pipeline.plan import RUN, PlannedShard, RunPlan, fix_plan, shard_json, with_limit
-from curation.pipeline.publish import PartTask, cut, name_survivors, publish_part, read_part
+from curation.pipeline.publish import (
+    PartRecord,
+    PartTask,
+    Slice,
+    cut,
+    name_survivors,
+    publish_part,
+    read_part,
+)
 from curation.pipeline.recipe import Recipe, parse_recipe
+from curation.pipeline.relined import Lines
 from curation.pipeline.shard import process_shard, read_marker
 from curation.pipeline.step import signals
 from tilth.datasets.manifest import Shard
@@ -74,6 +85,14 @@ class _Work:
     engine: Engine
     live: Live
     recipe: Recipe
+
+    def spread(self, function: Callable[[Any, Any], Any], items: Sequence[Any]) -> None:
+        """A map in which no item may fail."""
+        outcome = self.engine.map(function, items)
+        for failure in outcome.failed.values():
+            raise TilthError(
+                f"{self.live.stage} failed: {failure.reason}", code=failure.code, retryable=failure.retryable
+            )
 
 
 def run(
@@ -139,7 +158,7 @@ def _process_limited(work: _Work) -> tuple[list[PlannedShard], list[dict[str, An
             missing.append(_missing(shard, failures[0]))
             continue
         done.append(shard)
-        marker = _marker(work.storage, shard)
+        marker = _marker(work.storage, shard.documents)
         left -= marker["funnel"]["steps"][0]["out"]["documents"]
         if left <= 0:
             break
@@ -192,59 +211,81 @@ def _require_share(plan: RunPlan, missing: list[dict[str, Any]]) -> None:
 
 def _finish(work: _Work, done: list[PlannedShard]) -> tuple[Funnel, list[Shard]]:
     """Deduplicate and publish what the shards kept."""
-    rows = [int(_marker(work.storage, shard)["rows"]) for shard in done]
-    spread = _spreader(work)
+    rows = [int(_marker(work.storage, shard.documents)["rows"]) for shard in done]
+    counted = list(zip(done, rows, strict=True))
+    folder = f"{work.prefix}/dedup-{_digest([(shard.keys, count) for shard, count in counted])}"
     work.live.enter("deduplication")
-    folder = f"{work.prefix}/dedup-{_digest([(s.keys, n) for s, n in zip(done, rows, strict=True)])}"
-    keys = [(f"{shard.keys}/keys.bin", count) for shard, count in zip(done, rows, strict=True)]
-    decided = corpus.deduplicate(work.storage, folder, keys, work.recipe, spread)
+    keys = [(f"{shard.keys}/keys.bin", count) for shard, count in counted]
+    decided = corpus.deduplicate(work.storage, folder, keys, work.recipe, work.spread)
     work.live.funnel.steps.extend(decided.funnel_steps(work.live.funnel.kept))
+    lines = _find_lines(work, folder, counted, decided)
     work.live.enter("publishing")
-    kept = [(f"{shard.documents}/kept.rows", count) for shard, count in zip(done, rows, strict=True)]
-    parts = [
-        PartTask(
-            url=work.storage.url,
-            target=work.target.folder,
-            attempt=work.target.attempt,
-            number=number,
-            slices=slices,
-            decisions=decided.key,
-            passes=decided.passes,
-            signals=tuple(signals(step.module for step in work.recipe.document_steps)),
-            samples=work.plan.samples,
-            out=f"{work.prefix}/publish-{_digest([work.target.folder, folder])}/part-{number:05d}.json",
-        )
-        for number, slices in enumerate(cut(kept, decided.sizes, decided.records["reason"] == 0))
-    ]
-    spread(publish_part, [part for part in parts if not _published(work, part)])
+    kept = [(f"{shard.documents}/kept.rows", count) for shard, count in counted]
+    slices = cut(kept, decided.sizes, decided.records["reason"] == 0)
+    parts = [_part(work, folder, number, piece, decided, lines) for number, piece in enumerate(slices)]
+    work.spread(publish_part, [part for part in parts if not _published(work, part)])
     records = [read_part(work.storage, part.out) for part in parts]
-    copies = samples.merge((rows for _, rows in records), work.plan.samples)
-    lists = (samples.read_rows(work.storage, f"{shard.documents}/drops.jsonl") for shard in done)
+    work.live.funnel.steps.extend(merge(record.funnel for record in records).steps)
+    _save_samples(work, done, kept, records)
+    return work.live.funnel, [shard for record in records for shard in record.shards]
+
+
+def _find_lines(
+    work: _Work, folder: str, counted: list[tuple[PlannedShard, int]], decided: corpus.Decided
+) -> Lines | None:
+    """Which lines go, where the recipe removes repeated ones."""
+    step = work.recipe.line_step
+    if step is None:
+        return None
+    files = [(f"{shard.keys}/lines.bin", count) for shard, count in counted]
+    total = sum(int(_marker(work.storage, shard.keys)["lines"]) for shard, _ in counted)
+    kept = save_kept(work.storage, f"{folder}/lines", decided.records["reason"], 0)
+    tasks = line_tasks(work.storage, folder, files, total, kept, step.settings.documents)
+    work.spread(find_lines, [task for task in tasks if not work.storage.exists(task.where.out)])
+    return Lines(step.settings, tuple(task.where.out for task in tasks), len(files))
+
+
+def _part(
+    work: _Work,
+    folder: str,
+    number: int,
+    slices: tuple[Slice, ...],
+    decided: corpus.Decided,
+    lines: Lines | None,
+) -> PartTask:
+    """The task that writes one published file."""
+    return PartTask(
+        url=work.storage.url,
+        target=work.target.folder,
+        attempt=work.target.attempt,
+        number=number,
+        slices=slices,
+        decisions=decided.key,
+        passes=decided.passes,
+        signals=tuple(signals(step.module for step in work.recipe.document_steps)),
+        samples=work.plan.samples,
+        out=f"{work.prefix}/publish-{_digest([work.target.folder, folder])}/part-{number:05d}.json",
+        lines=lines,
+    )
+
+
+def _save_samples(
+    work: _Work, done: list[PlannedShard], kept: list[tuple[str, int]], records: list[PartRecord]
+) -> None:
+    """Write the run's sample of drops: the shards' and those of deduplication."""
+    lists = (samples.read_rows(work.storage, f"{shard.documents}/{DROPS}") for shard in done)
     dropped = samples.merge(lists, work.plan.samples)
-    named = name_survivors(work.storage, kept, copies)
+    late = samples.merge((record.samples for record in records), work.plan.samples)
+    named = name_survivors(work.storage, kept, late)
     samples.write_rows(work.storage, f"{work.prefix}/{DROPS}", [*dropped, *named])
-    return work.live.funnel, [shard for shards, _ in records for shard in shards]
 
 
 def _published(work: _Work, part: PartTask) -> bool:
     """Whether an earlier attempt wrote this part, and its files are still there."""
     if not work.storage.exists(part.out):
         return False
-    shards, _ = read_part(work.storage, part.out)
+    shards = read_part(work.storage, part.out).shards
     return all(work.storage.exists(f"{part.target}/{shard.path}") for shard in shards)
-
-
-def _spreader(work: _Work) -> Callable[..., None]:
-    """A map in which no item may fail."""
-
-    def spread(function: Callable[[Any, Any], Any], items: Any) -> None:
-        outcome = work.engine.map(function, list(items))
-        for failure in outcome.failed.values():
-            raise TilthError(
-                f"{work.live.stage} failed: {failure.reason}", code=failure.code, retryable=failure.retryable
-            )
-
-    return spread
 
 
 def _record(work: _Work, done: list[PlannedShard], result: RunResult) -> None:
@@ -262,10 +303,10 @@ def _record(work: _Work, done: list[PlannedShard], result: RunResult) -> None:
     )
 
 
-def _marker(storage: Storage, shard: PlannedShard) -> dict[str, Any]:
-    marker = read_marker(storage, shard.documents)
+def _marker(storage: Storage, folder: str) -> dict[str, Any]:
+    marker = read_marker(storage, folder)
     if marker is None:
-        raise TilthError(f"the marker of {shard.source.id} is gone; start again", retryable=True)
+        raise TilthError(f"the marker of {folder} is gone; start again", retryable=True)
     return marker
 
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from curation.pipeline import samples
 from curation.pipeline.access import Access
-from curation.pipeline.dedup.keyfile import write_keys
+from curation.pipeline.dedup.keyfile import write_keys, write_many
+from curation.pipeline.dedup.lines import line_keys
 from curation.pipeline.dedup.scopes import KeysOf
 from curation.pipeline.document import Document
 from curation.pipeline.engines.base import Watch
@@ -139,7 +140,13 @@ def _keys(storage: Storage, task: ShardTask) -> None:
             yield np.concatenate(parts) if parts else np.empty(0, np.uint64), text_size(document.text)
 
     count = write_keys(storage, f"{task.keys}/keys.bin", rows(), buckets)
-    storage.write_json(f"{task.keys}/marker.json", {"version": VERSION, "rows": count})
+    marker = {"version": VERSION, "rows": count}
+    step = parse_recipe(task.recipe).line_step
+    if step is not None:
+        documents = kept_documents(storage, f"{task.documents}/kept.rows")
+        lines = (line_keys(document, step.settings) for document in documents)
+        marker["lines"] = write_many(storage, f"{task.keys}/lines.bin", lines)
+    storage.write_json(f"{task.keys}/marker.json", marker)
 
 
 def key_functions(recipe_toml: str) -> tuple[list[KeysOf], int]:

@@ -102,7 +102,7 @@ def decide(
     clusters = Clusters.start(int(starts[-1]))
     bucket = 0
     for number, part in enumerate(passes, 1):
-        kept = _save_kept(storage, folder, clusters, number)
+        kept = save_kept(storage, folder, clusters.reason, number)
         buckets = range(bucket, bucket + part.buckets)
         tasks = _tasks(storage, folder, placed, buckets, int(starts[-1]), kept)
         run(find_edges, [task for task in tasks if not storage.exists(task.out)])
@@ -114,7 +114,7 @@ def decide(
 def find_edges(task: EdgeTask, watch: Any = None) -> int:
     """Write the pairs (lowest document with the key, other document with it); returns their number."""
     storage = Storage(task.url)
-    keys, numbers = _gather(storage, task)
+    keys, numbers = gather(storage, task)
     order = np.argsort(keys, kind="stable")
     keys, numbers = keys[order], numbers[order]
     same = np.zeros(len(keys), dtype=bool)
@@ -125,7 +125,8 @@ def find_edges(task: EdgeTask, watch: Any = None) -> int:
     return len(edges)
 
 
-def _gather(storage: Storage, task: EdgeTask) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def gather(storage: Storage, task: EdgeTask) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Keys and document numbers of a task's slice, over all its shards in corpus order."""
     kept = np.frombuffer(storage.read_bytes(task.kept), dtype=np.uint8) if task.kept else None
     all_keys, all_numbers = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
     for key, start in task.shards:
@@ -139,6 +140,12 @@ def _gather(storage: Storage, task: EdgeTask) -> tuple[NDArray[np.uint64], NDArr
     return np.concatenate(all_keys), np.concatenate(all_numbers)
 
 
+def ranges(keys: int) -> list[tuple[int, int]]:
+    """Ranges of first bytes that split so many keys into slices that fit in memory."""
+    parts = min(256, max(1, -(-keys // KEYS_PER_TASK)))
+    return list(pairwise(256 * part // parts for part in range(parts + 1)))
+
+
 def _tasks(
     storage: Storage,
     folder: str,
@@ -147,20 +154,19 @@ def _tasks(
     documents: int,
     kept: str,
 ) -> list[EdgeTask]:
-    parts = min(256, max(1, -(-documents // KEYS_PER_TASK)))
-    bounds = [256 * part // parts for part in range(parts + 1)]
     return [
         EdgeTask(storage.url, shards, bucket, low, high, kept, f"{folder}/edges-{bucket:03d}-{low:03d}.bin")
         for bucket in buckets
-        for low, high in pairwise(bounds)
+        for low, high in ranges(documents)
     ]
 
 
-def _save_kept(storage: Storage, folder: str, clusters: Clusters, number: int) -> str:
-    if not clusters.reason.any():
+def save_kept(storage: Storage, folder: str, reason: NDArray[np.uint8], number: int) -> str:
+    """Store which documents are still there, as packed bits; the key, or empty when all are."""
+    if not reason.any():
         return ""
     key = f"{folder}/kept-{number}.bin"
-    storage.write_bytes(key, np.packbits(clusters.reason == 0).tobytes())
+    storage.write_bytes(key, np.packbits(reason == 0).tobytes())
     return key
 
 

@@ -77,7 +77,7 @@ def deduplicate(
         records,
         np.concatenate([np.empty(0, np.uint32), *sizes]),
         tuple((name, part.reason) for name, part in passes),
-        tuple((step.name, step.module.TITLE) for step in steps),
+        tuple((step.name, step.module.TITLE) for step in steps if step is not recipe.line_step),
     )
 
 

@@ -41,6 +41,29 @@ def write_keys(
     return count
 
 
+def write_many(storage: Storage, key: str, rows: Iterable[NDArray[np.uint64]]) -> int:
+    """Write any number of keys per document, in one bucket; returns the number of keys. 0 means none."""
+    with tempfile.TemporaryFile() as spilled_keys, tempfile.TemporaryFile() as spilled_rows:
+        count = total = 0
+        for number, keys in enumerate(rows):
+            wanted = np.unique(keys[keys != 0]).astype("<u8")
+            spilled_keys.write(wanted.tobytes())
+            spilled_rows.write(np.full(len(wanted), number, dtype="<u4").tobytes())
+            count, total = number + 1, total + len(wanted)
+        spilled_keys.seek(0)
+        spilled_rows.seek(0)
+        column = np.frombuffer(spilled_keys.read(), dtype="<u8")
+        owners = np.frombuffer(spilled_rows.read(), dtype="<u4")
+        order = np.argsort(column, kind="stable")
+        with storage.create(key) as out:
+            out.write(_MAGIC + np.array([count, 1], dtype="<u8").tobytes())
+            out.write(_index(column.reshape(-1, 1), 1).tobytes())
+            out.write(np.zeros(count, dtype="<u4").tobytes())
+            out.write(column[order].tobytes())
+            out.write(owners[order].tobytes())
+    return total
+
+
 def _spill(spill: IO[bytes], rows: Iterable[tuple[NDArray[np.uint64], int]]) -> NDArray[np.uint32]:
     sizes: list[int] = []
     for keys, size in rows:
