@@ -78,7 +78,6 @@ def _shared(run: CurationRun) -> dict[str, Any]:
         "disk_budget": run.options.get("disk_budget"),
         "guarded": run.created_by_id is not None,
         "source_roots": [str(root) for root in settings.SOURCE_ROOTS],
-        "source_roots": [str(root) for root in settings.SOURCE_ROOTS],
         "outbound_allow": settings.OUTBOUND_ALLOW,
         "common_crawl_url": settings.COMMON_CRAWL_URL,
         "blocklists": settings.BLOCKLISTS or None,
