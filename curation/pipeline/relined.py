@@ -34,7 +34,8 @@ class LineRemover:
     def __init__(self, storage: Storage, wanted: Lines, samples: Samples) -> None:
         self.step = FunnelStep(lines.NAME, lines.TITLE)
         self._storage, self._wanted, self._samples = storage, wanted, samples
-        self._shard, self._removals = -1, np.empty(0)
+        self._shard = -1
+        self._removals: NDArray[Any] = np.empty(0)
 
     def edited(self, table: pa.Table, numbers: NDArray[np.int64], shard: int) -> Iterator[dict[str, Any]]:
         """The rows that are left, without their repeated lines; ``numbers`` are their corpus numbers."""

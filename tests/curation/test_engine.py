@@ -1,5 +1,7 @@
 """The local engine: results whatever happens to workers, faults by item, and a stop that stops."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -116,3 +118,17 @@ def test_ray_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(TilthError, match="pip install tilth"):
         choose_engine(Control(workers=lambda: 1))
+
+
+def test_ray_gives_what_the_local_engine_gives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the ray extra is not installed")
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    engine = choose_engine(Control(workers=lambda: 2), cpu_limit=0.5)
+    try:
+        assert engine.map(tasks.square, [3, 1, 2]).results == {0: 9, 1: 1, 2: 4}
+        assert engine.map(tasks.fail_for_good, [1, 2]).failed[1].code == "not_warc"
+        assert engine.map(tasks.burn, [(1,)]).results == {0: [0, 2, 3, 4]}
+        assert engine.map(tasks.die_once, [(str(tmp_path), 3)]).results == {0: 3}
+    finally:
+        engine.close()

@@ -135,7 +135,7 @@ def values_of(spec) -> st.SearchStrategy:
 def any_recipe(draw) -> str:
     """TOML-ready data of a recipe over any steps, document steps first."""
     names = draw(st.lists(st.sampled_from(sorted(set(registry()) - {"extract"})), unique=True, min_size=1))
-    names.sort(key=lambda name: scope(registry()[name]) == "corpus")
+    names.sort(key=lambda name: (scope(registry()[name]) == "corpus", hasattr(registry()[name], "EDITS")))
     steps = []
     for name in names:
         specs = draw(st.lists(st.sampled_from(fields(registry()[name].Settings)), unique_by=lambda f: f.name))
