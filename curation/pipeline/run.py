@@ -188,6 +188,7 @@ def _map_shards(work: _Work, shards: tuple[PlannedShard, ...], first: int) -> di
     failures = {open_positions[item][0]: failure for item, failure in outcome.failed.items()}
     for position, failure in failures.items():
         work.live.failed(first + position, failure.reason)
+    work.live.show(now=bool(failures))
     return failures
 
 
