@@ -14,7 +14,7 @@ from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
 from tilth.datasets import actions as datasets
-from tilth.datasets.models import Dataset, DatasetVersion
+from tilth.datasets.models import DatasetVersion
 from tilth.errors import Conflict, InvalidInput, NotFound
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
@@ -98,7 +98,7 @@ def draft_run(
 ) -> CurationRun:
     """Write down what shall be run; nothing is reserved yet. With ``estimate`` a probe of one shard starts.
 
-    The dataset's name must be free, unless the run appends to one that made it or ``new_version`` says
+    The dataset's name must be free (nothing was ever published under it), unless the run appends to one that made it or ``new_version`` says
     that another version of a dataset of documents is wanted.
     """
     require(actor, "curation.run")
@@ -124,7 +124,6 @@ def draft_run(
 
 
 def _check_target(name: str, append_to: CurationRun | None, new_version: bool) -> None:
-    dataset = Dataset.objects.filter(name=name).first()
     if append_to is not None:
         version = append_to.version
         if version is None or version.state != DatasetVersion.State.PUBLISHED:
@@ -134,12 +133,12 @@ def _check_target(name: str, append_to: CurationRun | None, new_version: bool) -
         if version.dataset.name != name:
             raise InvalidInput(f"The run appended to made {version.dataset.name}", field="name")
         return
-    if dataset is None:
-        return
-    if dataset.kind != "documents" or not new_version:
+    used = DatasetVersion.objects.filter(dataset__name=name).exclude(state=DatasetVersion.State.FAILED)
+    kinds = set(used.values_list("dataset__kind", flat=True))
+    if kinds and (kinds != {"documents"} or not new_version):
         raise Conflict(
             f"A dataset called {name!r} is there already; choose another name"
-            + (", or ask for a new version of it" if dataset.kind == "documents" else ""),
+            + (", or ask for a new version of it" if kinds == {"documents"} else ""),
             code="name_taken",
             field="name",
         )
@@ -151,12 +150,15 @@ def start_run(actor: Actor, run: CurationRun) -> CurationRun:
     require(actor, "curation.run")
     if not CurationRun.objects.filter(pk=run.pk, version=None, discarded=False).update(discarded=False):
         raise Conflict("This run has started already, or was discarded")
-    _check_target(run.dataset_name, run.base, run.options.get("new_version", False))
-    dataset = Dataset.objects.filter(name=run.dataset_name).first()
-    if dataset is None:
-        dataset = datasets.create_dataset(
-            actor, run.dataset_name, "documents", licence=params.COMMON_CRAWL_LICENCE
-        )
+    again = run.options.get("new_version", False)
+    _check_target(run.dataset_name, run.base, again)
+    dataset = datasets.claim_dataset(
+        actor,
+        run.dataset_name,
+        "documents",
+        append=again or run.base is not None,
+        licence=params.COMMON_CRAWL_LICENCE,
+    )
     run.version = datasets.reserve_version(actor, dataset)
     run.job = jobs.submit(
         actor,

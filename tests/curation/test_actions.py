@@ -8,7 +8,7 @@ from curation.models import CurationRun, Recipe
 from tests.curation.runs import ACTOR, draft, finished
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry
-from tilth.datasets.actions import create_dataset
+from tilth.datasets.actions import create_dataset, fail_version, reserve_version
 from tilth.datasets.models import Dataset, DatasetVersion
 from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from tilth.jobs.models import Job
@@ -87,25 +87,31 @@ def test_a_run_from_the_web_is_guarded_and_held_to_the_roots(people):
 
 def test_a_name_in_use_is_refused_before_and_at_the_start():
     taken_meanwhile = draft("taken")
-    create_dataset(ACTOR, "taken", "documents")
+    reserve_version(ACTOR, create_dataset(ACTOR, "taken", "documents"))
     with pytest.raises(Conflict, match="already"):
         draft("taken")
     with pytest.raises(Conflict, match="already"):
         actions.start_run(ACTOR, taken_meanwhile)
-    assert not DatasetVersion.objects.exists()
+    assert DatasetVersion.objects.count() == 1
 
 
 def test_a_new_version_of_an_existing_dataset_must_be_asked_for():
-    create_dataset(ACTOR, "taken", "documents")
+    reserve_version(ACTOR, create_dataset(ACTOR, "taken", "documents"))
     recipe = actions.pin_recipe(ACTOR, "minimal")
     run = actions.draft_run(
         ACTOR, dataset_name="taken", recipe=recipe, sources=["cc:latest:0"], new_version=True
     )
-    assert actions.start_run(ACTOR, run).version.reference == "taken@1"
+    assert actions.start_run(ACTOR, run).version.reference == "taken@2"
+
+
+def test_a_name_whose_only_run_failed_is_free_again():
+    first = actions.start_run(ACTOR, draft("again"))
+    fail_version(ACTOR, first.version, "the file was not there")
+    assert actions.start_run(ACTOR, draft("again")).version.reference == "again@2"
 
 
 def test_a_dataset_of_another_kind_is_never_added_to():
-    create_dataset(ACTOR, "chats", "conversations")
+    reserve_version(ACTOR, create_dataset(ACTOR, "chats", "conversations"))
     recipe = actions.pin_recipe(ACTOR, "minimal")
     with pytest.raises(Conflict):
         actions.draft_run(

@@ -15,6 +15,7 @@ from tilth.accounts.actors import Actor
 from tilth.errors import TilthError
 from tilth.jobs.models import JobState
 from tilth.jobs.runner import print_progress, run_inline
+from tilth.jobs.waiting import no_worker_notice
 
 ACTOR = Actor.system("command line")
 
@@ -55,6 +56,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Draft, start, run here, print."""
         started = time.monotonic()
+        if options["no_wait"] and (notice := no_worker_notice()):
+            raise CommandError(f"{notice}\nWithout --no-wait the run is carried out here.")
         try:
             if options["retry"]:
                 run = actions.retry_run(ACTOR, unfinished_run(options["name"]), options["required_share"])
