@@ -115,7 +115,12 @@ class AppendForm(forms.Form):
 class ThrottleForm(forms.Form):
     """How many processes a run may use from now on."""
 
-    workers = forms.IntegerField(label="Processes", min_value=1, max_value=1024)
+    workers = forms.IntegerField(
+        label="Processes",
+        min_value=1,
+        max_value=1024,
+        widget=forms.NumberInput(attrs={"class": "narrow-number"}),
+    )
 
 
 class RetryForm(forms.Form):
@@ -194,7 +199,12 @@ class RecipeForm(forms.Form):
         self.fields[f"{name}.use"] = forms.BooleanField(
             label="Use this step", required=False, initial=step is not None
         )
-        self.fields[f"{name}.place"] = forms.IntegerField(label="Place", min_value=1, initial=place)
+        self.fields[f"{name}.place"] = forms.IntegerField(
+            label="Place",
+            min_value=1,
+            initial=place,
+            widget=forms.NumberInput(attrs={"class": "narrow-number"}),
+        )
         values = step.values() if step else {}
         for spec in fields(module.Settings):
             self.fields[f"{name}.{spec.name}"] = _setting_field(spec, values.get(spec.name, spec.default))
@@ -259,12 +269,24 @@ class _ListField(forms.CharField):
         return lines(super().clean(value) or "")
 
 
+def _span(low: float | None, high: float | None) -> str:
+    """The numbers that a setting may have, in words."""
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"(at least {_plain(low)})"
+    return f"(at most {_plain(high)})" if low is None else f"({_plain(low)} to {_plain(high)})"
+
+
+def _plain(number: float | None) -> str:
+    """A number as people write it: no exponent, thousands set apart."""
+    return f"{number:,.12f}".rstrip("0").rstrip(".") if isinstance(number, float) else f"{number:,}"
+
+
 def _setting_field(spec: Any, value: Any) -> forms.Field:
     """The form field that fits one setting of a step."""
-    help_text = spec.metadata["help"]
     low, high = spec.metadata["minimum"], spec.metadata["maximum"]
-    if low is not None or high is not None:
-        help_text += f" ({'' if low is None else f'{low:g}'}–{'' if high is None else f'{high:g}'})"
+    help_text = " ".join(filter(None, (spec.metadata["help"], _span(low, high))))
     shared: dict[str, Any] = {"label": spec.name.replace("_", " "), "help_text": help_text, "initial": value}
     if isinstance(spec.default, bool):
         return forms.BooleanField(required=False, **shared)
