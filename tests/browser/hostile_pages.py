@@ -4,6 +4,7 @@ Each function below makes the objects that carry the payloads through the produc
 the visits that show them. A new page joins by one more function with ``@shows("what")``.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.xss_corpus import EVERYTHING, PAGES, PAYLOADS
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
 from tilth.jobs import actions as jobs
-from tilth.jobs.models import JobState
+from tilth.jobs.models import Job, JobState
 from tilth.jobs.runner import run_inline
 from tilth.storage import Storage
 
@@ -223,3 +224,44 @@ def drops(stage: Stage) -> Iterator[Visit]:
         yield Visit(reverse("curation:drops", args=[run.pk]) + f"?page={page}")
     for row in rows[::12]:
         yield Visit(reverse("curation:drop", args=[run.pk, row["id"]]))
+
+
+@shows("curation: recipes, and a failed run with its sources, errors and drafts")
+def recipes_and_failures(stage: Stage) -> Iterator[Visit]:
+    text = "\n".join([f"title = {toml(TEXTS[18][:150])}", f"description = {toml(ALL[:4000])}"])
+    recipe = curation.save_recipe(
+        runs.ACTOR, f'name = "hostile"\nversion = 1\n{text}\n[[step]]\nuse = "extract"\n'
+    )
+    for address in ("recipe", "recipe_edit", "recipe_text"):
+        yield Visit(reverse(f"curation:{address}", args=["hostile"]))
+    yield Visit(reverse("curation:recipes"))
+    draft = curation.draft_run(runs.ACTOR, dataset_name="failed", recipe=recipe, sources=TEXTS[:60])
+    yield Visit(reverse("curation:run", args=[draft.pk]))
+    run = curation.start_run(runs.ACTOR, draft)
+    shown = [
+        {"source": text, "state": "failed", "documents": 0, "kept": 0, "share": None, "seconds": 0}
+        | {"flags": [text], "reason": text}
+        for text in TEXTS[:60]
+    ]
+    step = {"name": "extract", "title": ALL, "in": AMOUNT, "out": AMOUNT}
+    funnel = {"tokenizer": ALL, "steps": [{**step, "reasons": {ALL: AMOUNT}, "not_run": TEXTS[:30]}]}
+    live = {"shards": {"total": 60, "done": 1, "failed": 59}, "table": shown, "funnel": funnel}
+    stage.storage.write_json(f"{run.prefix}/live.json", live)
+    Job.objects.filter(pk=run.job.pk).update(state=JobState.FAILED, error={"message": ALL})
+    yield Visit(reverse("curation:run", args=[run.pk]), act=open_details)
+    yield Visit(reverse("curation:runs"))
+    yield Visit(reverse("curation:new") + "?recipe=" + quote(TEXTS[18]))
+
+
+AMOUNT = {"documents": 9, "bytes": 9, "tokens": 9}
+
+
+def toml(text: str) -> str:
+    """A text as a TOML string."""
+    return json.dumps(text, ensure_ascii=True).replace("\\ud", "?")
+
+
+def open_details(page: Page) -> None:
+    """Open everything that is folded."""
+    for summary in page.locator("#live summary").all():
+        summary.click()
