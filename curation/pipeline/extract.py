@@ -26,14 +26,14 @@ NAME = "extract"
 TITLE = "Main text of the page (trafilatura)"
 SOURCE = "Barbaresi 2021, Trafilatura (ACL demo); FineWeb (Penedo et al. 2024) extracts with it too"
 REASONS = {
-    "extract.too_large": "The page has more bytes than the limit",
-    "extract.too_many_attributes": "An element has more attributes than the limit",
-    "extract.too_many_nodes": "The page has more elements than the limit",
-    "extract.too_deep": "Elements are nested deeper than the limit",
-    "extract.long_text_node": "One unbroken text node is longer than the limit",
-    "extract.no_text": "No main text was found",
-    "extract.failed": "The page could not be parsed or taken apart",
-    "extract.killed": "Extraction used up its CPU time and was killed",
+    "too_large": "The page has more bytes than the limit",
+    "too_many_attributes": "An element has more attributes than the limit",
+    "too_many_nodes": "The page has more elements than the limit",
+    "too_deep": "Elements are nested deeper than the limit",
+    "long_text_node": "One unbroken text node is longer than the limit",
+    "no_text": "No main text was found",
+    "failed": "The page could not be parsed or taken apart",
+    "killed": "Extraction used up its CPU time and was killed",
 }
 
 _TAG = re.compile(
@@ -68,7 +68,7 @@ class PageRefused(Exception):
 
     def __init__(self, reason: str, value: int | str | None = None, limit: int | None = None) -> None:
         super().__init__(reason)
-        self.drop = Drop(f"extract.{reason}", value, limit)
+        self.drop = Drop(reason, value, limit)
 
 
 def build(settings: Settings, resources: Resources) -> Apply:
@@ -76,7 +76,7 @@ def build(settings: Settings, resources: Resources) -> Apply:
 
     def apply(document: Document) -> Drop | None:
         if not document.content:
-            return None if document.text.strip() else Drop("extract.no_text")
+            return None if document.text.strip() else Drop("no_text")
         content, document.content = document.content, b""
         try:
             document.text = main_text(content, document.charset, settings)

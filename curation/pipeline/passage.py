@@ -20,7 +20,7 @@ from tilth.text.tokens import BYTES_PER_TOKEN
 
 READ = "read"
 READ_TITLE = "Reading records"
-KILLED = Drop("extract.killed", value="over the CPU-time limit")
+KILLED = Drop("killed", value="over the CPU-time limit")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def drop_row(number: int = 0, **changes: object) -> dict:
     row = {
         "id": "d" * 32 if number == 0 else f"{number:032x}",
         "step": "extract",
-        "reason": "extract.no_text",
+        "reason": "no_text",
         "value": 0.31,
         "limit": 0.2,
         "spans": [SPAN],
@@ -53,7 +53,7 @@ def funnel() -> Funnel:
     for _ in range(7):
         extract.left.add(50, 12)
     for _ in range(3):
-        extract.drop("extract.no_text", 100, 0)
+        extract.drop("no_text", 100, 0)
     return Funnel([read, extract])
 
 

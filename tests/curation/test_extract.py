@@ -33,7 +33,7 @@ def test_a_document_that_has_text_passes_through():
 
 
 def test_a_document_with_neither_page_nor_text_is_dropped():
-    assert build(Settings(), Resources())(document(b"")) == Drop("extract.no_text")
+    assert build(Settings(), Resources())(document(b"")) == Drop("no_text")
 
 
 def refusal(content: bytes, **changes) -> Drop:
@@ -46,7 +46,7 @@ def refusal(content: bytes, **changes) -> Drop:
 @pytest.mark.parametrize("tag", ["div", "b", "ul><li", "table><tr><td", "font", "span"])
 def test_deep_nesting_is_refused_without_a_crash(tag: str):
     opened = f"<{tag}>".encode()
-    assert refusal(b"<html><body>" + opened * 20_000 + b"text").reason == "extract.too_deep"
+    assert refusal(b"<html><body>" + opened * 20_000 + b"text").reason == "too_deep"
 
 
 def test_nesting_within_the_limit_is_read():
@@ -57,12 +57,12 @@ def test_nesting_within_the_limit_is_read():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"<p>" + b"x " * 3_000_000, "extract.too_large"),
-        (b"<html><body>" + b"<p>line</p>" * 31_000, "extract.too_many_nodes"),
-        (b"<html><body><p>" + b"x" * 1_000_001, "extract.long_text_node"),
-        (b"<html><body></body></html>", "extract.no_text"),
-        (b"<!-- nothing but a comment -->", "extract.no_text"),
-        (b"   ", "extract.no_text"),
+        (b"<p>" + b"x " * 3_000_000, "too_large"),
+        (b"<html><body>" + b"<p>line</p>" * 31_000, "too_many_nodes"),
+        (b"<html><body><p>" + b"x" * 1_000_001, "long_text_node"),
+        (b"<html><body></body></html>", "no_text"),
+        (b"<!-- nothing but a comment -->", "no_text"),
+        (b"   ", "no_text"),
     ],
 )
 def test_what_is_too_much_or_nothing_is_named(content: bytes, reason: str):
@@ -80,7 +80,7 @@ def test_what_is_too_much_or_nothing_is_named(content: bytes, reason: str):
 )
 def test_many_attributes_are_refused_however_they_are_written(attributes: str):
     drop = refusal(f"<html><body><p {attributes}>text</p>".encode())
-    assert (drop.reason, drop.limit) == ("extract.too_many_attributes", 1000)
+    assert (drop.reason, drop.limit) == ("too_many_attributes", 1000)
     assert 1400 < drop.value < 1600
 
 

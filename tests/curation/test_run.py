@@ -190,7 +190,7 @@ def test_a_page_that_burns_its_time_is_dropped_by_name(corpus, tmp_path: Path) -
     result = bench.run("slow", [slow], extract_only, cpu_limit=0.35)
     urls = {row["url"] for row in bench.rows("slow", result)}
     assert "https://a.example/heavy" not in urls
-    assert result.funnel.step("extract").reasons["extract.killed"].documents >= 1
+    assert result.funnel.step("extract").reasons["killed"].documents >= 1
     assert result.funnel.steps[0].left.documents == 4
 
 

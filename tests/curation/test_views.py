@@ -97,7 +97,7 @@ def test_a_finished_run_shows_its_funnel_and_what_stands_out(researcher, storage
     run = finished(storage, "done")
     page = researcher.get(reverse("curation:run", args=[run.pk])).content.decode()
     assert "Main text" in page
-    assert "extract.no_text" in page
+    assert "no_text" in page
     assert "keeps 7%; its siblings 70%" in page
     assert reverse("datasets:version", args=["done", run.version.number]) in page
 
@@ -105,7 +105,7 @@ def test_a_finished_run_shows_its_funnel_and_what_stands_out(researcher, storage
 def test_a_drop_shows_rule_value_limit_and_the_marked_lines(researcher, storage):
     run = finished(storage, "done")
     listed = researcher.get(
-        reverse("curation:drops", args=[run.pk]), {"step": "extract", "reason": "extract.no_text"}
+        reverse("curation:drops", args=[run.pk]), {"step": "extract", "reason": "no_text"}
     )
     assert "https://example.org/bad" in listed.content.decode()
     page = researcher.get(reverse("curation:drop", args=[run.pk, "d" * 32])).content.decode()
