@@ -1,5 +1,6 @@
 """What a run's page shows, read from what the run keeps in the storage: live figures, funnel, estimate."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,8 +99,8 @@ class Snapshot:
 
     @property
     def done_share(self) -> float:
-        """Share of the files that are done: what a run without the failed ones can ask for."""
-        return self.done / self.total if self.total else 0.0
+        """Share of the files that are done: what a run without the failed ones can ask for, rounded down."""
+        return math.floor(1e6 * self.done / self.total) / 1e6 if self.total else 0.0
 
 
 def percent(part: int, whole: int) -> float | None:

@@ -73,10 +73,10 @@ class RunForm(forms.Form):
     required_share = forms.FloatField(
         label="Share of files that must succeed",
         required=False,
-        min_value=0,
+        min_value=0.0001,
         max_value=1,
         initial=1.0,
-        widget=forms.NumberInput(attrs={"step": "0.01"}),
+        widget=forms.NumberInput(attrs={"step": "any"}),
         help_text="1 means all of them. What is missing is named in the manifest.",
     )
     new_version = forms.BooleanField(
@@ -126,7 +126,7 @@ class ThrottleForm(forms.Form):
 class RetryForm(forms.Form):
     """How many of the files must succeed for the run to publish."""
 
-    required_share = forms.FloatField(required=False, min_value=0, max_value=1)
+    required_share = forms.FloatField(required=False, min_value=0.0001, max_value=1)
 
 
 class RunFilter(forms.Form):
@@ -135,6 +135,7 @@ class RunFilter(forms.Form):
     q = forms.CharField(label="Search", required=False)
     state = forms.ChoiceField(
         required=False,
+        widget=forms.Select(attrs={"aria-label": "State"}),
         choices=[("", "Any state")]
         + [(s, s) for s in ("draft", "queued", "running", "paused", "succeeded", "failed", "cancelled")],
     )

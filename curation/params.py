@@ -16,7 +16,7 @@ COMMON_CRAWL_LICENCE = "ODC-By-1.0"
 _NUMBERS: dict[str, tuple[type, float, float, str]] = {
     "limit": (int, 1, 10**12, "pages to read at most"),
     "workers": (int, 1, 1024, "processes"),
-    "required_share": (float, 0.0, 1.0, "share of the files that must succeed"),
+    "required_share": (float, 0.0001, 1.0, "share of the files that must succeed"),
     "disk_budget": (int, 1, 10**15, "bytes of scratch disk"),
 }
 

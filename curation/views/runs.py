@@ -172,7 +172,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     form = RetryForm(request.POST)
     if not form.is_valid():
         raise InvalidInput(
-            "The share of files that must succeed lies between 0 and 1", field="required_share"
+            "The share of files that must succeed lies above 0 and is at most 1", field="required_share"
         )
     actions.retry_run(Actor.of(request), find_run(pk), form.cleaned_data["required_share"])
     return redirect("curation:run", pk=pk)
