@@ -1,5 +1,7 @@
 """Recipe pages: the list, one recipe with its versions, and its form."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,7 +12,7 @@ from curation import actions
 from curation.forms import RecipeForm, TomlForm
 from curation.models import Recipe
 from curation.pipeline.recipe import Recipe as PureRecipe
-from curation.pipeline.recipe import builtin, load_recipe, parse_recipe
+from curation.pipeline.recipe import RecipeStep, builtin, load_recipe, parse_recipe
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 
@@ -40,6 +42,20 @@ def find_recipe(name: str, number: int | None = None) -> tuple[PureRecipe, Recip
     raise Http404(f"no recipe {name}")
 
 
+def shown_values(step: RecipeStep) -> dict[str, str]:
+    """A step's settings as people read them."""
+    return {name: shown(value) for name, value in step.values().items()}
+
+
+def shown(value: Any) -> str:
+    """One setting: lists with commas, switches as words, numbers with their thousands apart."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 @requires("curation.view")
 @require_GET
 def recipe(request: HttpRequest, name: str, number: int | None = None) -> HttpResponse:
@@ -49,7 +65,7 @@ def recipe(request: HttpRequest, name: str, number: int | None = None) -> HttpRe
         "name": name,
         "recipe": pure,
         "row": row,
-        "steps": [(step, step.values(), step.changed()) for step in pure.steps],
+        "steps": [(step, shown_values(step), step.changed()) for step in pure.steps],
         "versions": Recipe.objects.filter(name=name).select_related("created_by"),
         "runs": row.runs.select_related("version__dataset", "job")[:20] if row else [],
         "toml": pure.to_toml(),
