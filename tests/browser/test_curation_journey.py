@@ -38,6 +38,7 @@ def sign_in(page: Page) -> None:
 
 def fill_the_form(page: Page, file: Path) -> None:
     page.get_by_role("link", name="New run").click()
+    page.wait_for_url("**/curation/new/")  # loaded whole, its scripts too
     page.get_by_label("Upload WARC files").set_input_files(file)
     expect(page.get_by_label("Sources")).to_have_value(re.compile(r"upload:[0-9a-f]{64}"))
     page.get_by_label("Dataset name").fill("story")
