@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = [p for top in ("platform", "curation", "labeling", "training") for p in sorted((ROOT / top).rglob("*.py"))]
+SOURCES = [
+    p for top in ("platform", "curation", "labeling", "training") for p in sorted((ROOT / top).rglob("*.py"))
+]
 
 
 def test_the_platform_folder_does_not_hide_the_standard_library():
@@ -28,14 +30,19 @@ def test_every_module_says_why_it_exists():
     silent = [
         str(p.relative_to(ROOT))
         for p in SOURCES
-        if p.name != "__init__.py" and "migrations" not in p.parts and not ast.get_docstring(ast.parse(p.read_text()))
+        if p.name != "__init__.py"
+        and "migrations" not in p.parts
+        and not ast.get_docstring(ast.parse(p.read_text()))
     ]
     assert silent == []
 
 
 def test_the_import_contracts_hold():
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout
 
@@ -90,7 +97,12 @@ def test_the_compose_file_has_every_service_with_a_health_check():
 
 def test_the_docker_file_copies_what_exists():
     lines = (ROOT / "platform" / "Dockerfile").read_text().splitlines()
-    copied = [word for line in lines if line.startswith("COPY ") and "--from" not in line for word in line.split()[1:-1]]
+    copied = [
+        word
+        for line in lines
+        if line.startswith("COPY ") and "--from" not in line
+        for word in line.split()[1:-1]
+    ]
     assert copied
     for word in copied:
         assert (ROOT / word).exists(), word

@@ -159,7 +159,11 @@ def test_padding_between_members_is_skipped():
 
 @pytest.mark.parametrize(
     "data",
-    [b"This is not a WARC file", gzip.compress(b"<html>an error page</html>", mtime=0), b"\x1f\x8b\x08" + bytes(500)],
+    [
+        b"This is not a WARC file",
+        gzip.compress(b"<html>an error page</html>", mtime=0),
+        b"\x1f\x8b\x08" + bytes(500),
+    ],
 )
 def test_a_file_that_is_no_warc_says_so(data: bytes):
     with pytest.raises(NotWarc, match=r"file:x\.warc\.gz"):

@@ -45,7 +45,9 @@ class Installation:
     def launch(self) -> None:
         """Start without waiting."""
         self.starts += 1
-        keep = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+        keep = {
+            name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}
+        }
         environment = {**keep, "TILTH_VAR": str(self.folder / "var"), "TILTH_MODE": "embedded"}
         environment["DJANGO_SETTINGS_MODULE"] = "tilth.settings"
         environment["TILTH_WEB_WORKERS"] = "1"

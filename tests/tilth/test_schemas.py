@@ -50,9 +50,15 @@ def test_messages_and_provenance_have_the_designs_fields():
     assert [f.name for f in message] == ["role", "content", "name", "tool_call_id", "tool_calls"]
     call = message.field("tool_calls").type.value_type
     assert call.field("function").type == pa.struct([("name", pa.string()), ("arguments", pa.string())])
-    assert [
-        f.name for f in PROVENANCE
-    ] == ["campaign", "task", "annotation", "labeler", "guideline", "seconds", "created_at"]
+    assert [f.name for f in PROVENANCE] == [
+        "campaign",
+        "task",
+        "annotation",
+        "labeler",
+        "guideline",
+        "seconds",
+        "created_at",
+    ]
     assert PROVENANCE.field("created_at").type == pa.timestamp("us", tz="UTC")
 
 

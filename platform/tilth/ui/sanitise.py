@@ -31,7 +31,9 @@ _TAGS = _names(
     "li main map mark menu nav ol p pre q rp rt ruby s samp section small span strike strong sub summary sup "
     "table tbody td tfoot th thead time tr tt u ul var wbr"
 )
-_SILENT = _names("script style noscript template iframe frameset object embed applet svg math textarea select title")
+_SILENT = _names(
+    "script style noscript template iframe frameset object embed applet svg math textarea select title"
+)
 _CLEANER = nh3.Cleaner(
     tags=set(_TAGS),
     clean_content_tags=set(_SILENT),

@@ -22,7 +22,9 @@ register.filter("duration", formats.duration)
 register.filter("markdown", markdown.render)
 
 STATE_KIND = {
-    **dict.fromkeys(("succeeded", "published", "active", "alive", "ready", "ok", "passed", "kept", "done"), "ok"),
+    **dict.fromkeys(
+        ("succeeded", "published", "active", "alive", "ready", "ok", "passed", "kept", "done"), "ok"
+    ),
     **dict.fromkeys(("running", "publishing", "building"), "info"),
     **dict.fromkeys(("paused", "pausing", "cancelling", "warning", "invited", "partial"), "warn"),
     **dict.fromkeys(("failed", "withdrawn", "lost", "error", "locked"), "bad"),
