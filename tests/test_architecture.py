@@ -2,8 +2,11 @@
 
 import ast
 import platform
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,39 @@ def test_the_docker_file_copies_what_exists():
     assert copied
     for word in copied:
         assert (ROOT / word).exists(), word
+
+
+def test_whatever_the_product_imports_is_a_core_dependency():
+    """An import that only the tests' packages satisfy would break a fresh `make up`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {normal(re.match(r"[A-Za-z0-9._-]+", line)[0]) for line in project["dependencies"]}
+    optional = {
+        normal(re.match(r"[A-Za-z0-9._-]+", line)[0]) for line in project["optional-dependencies"]["ray"]
+    }
+    providers = packages_distributions()
+    missing = set()
+    for path in SOURCES:
+        for module in imported(ast.parse(path.read_text())):
+            given = {normal(name) for name in providers.get(module, [])}
+            if given and not given & (names | optional) and module not in OWN:
+                missing.add(f"{module} ({path.relative_to(ROOT)})")
+    assert sorted(missing) == []
+
+
+OWN = {"tilth", "curation", "labeling", "training"}
+
+
+def normal(name: str) -> str:
+    """A distribution's name in its normal form."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The top-level names of all modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found

@@ -53,7 +53,7 @@ class Command(BaseCommand):
         version = DatasetVersion.objects.filter(dataset__name=NAME).published().order_by("-number")[0]
         self.stdout.write(f"2. Published as {version.reference}: {version.rows} documents")
         out = settings.VAR / "demo" / f"{NAME}-{version.number}"
-        call_command("export", version.reference, format="hf", out=str(out), stdout=self.stdout)
+        call_command("export", version.reference, "--format=hf", f"--out={out}", stdout=self.stdout)
         self.stdout.write(f"3. Exported to {shown(out)}")
         self.stdout.write(f"Look at it: make up, then {settings.SITE_URL}/datasets/{NAME}/{version.number}/")
 

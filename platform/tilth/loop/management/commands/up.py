@@ -38,6 +38,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         """Run until Ctrl+C."""
+        if not 0 < port < 65536:
+            raise CommandError(f"A port is a number from 1 to 65535, not {port}")
         if not settings.EMBEDDED:
             raise CommandError(
                 "`up` runs the embedded mode; in production start the services of docker-compose.yml"
@@ -47,7 +49,9 @@ class Command(BaseCommand):
         supervisor = Supervisor(run / "processes.json", settings.VAR / "log", self.say)
         with only_one(run / "up.lock", host, port):
             if cleared := supervisor.clear_leftovers():
-                self.say(f"Cleared {cleared} processes that an earlier run left behind")
+                self.say(
+                    f"Cleared away what an earlier run left behind ({cleared} process{'es' if cleared > 1 else ''})"
+                )
             check_port(host, port)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, supervisor.ask_to_stop)
