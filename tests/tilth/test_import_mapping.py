@@ -357,3 +357,20 @@ def test_licences_are_spelled_as_spdx_does():
     with pytest.raises(InvalidInput, match="not a licence"):
         check_licence("free for all")
     assert known_or_unknown("other") == known_or_unknown("see website") == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["completions", "problems", "prompts", "conversations"])
+def test_an_instruction_keeps_its_input_whatever_it_becomes(kind):
+    record = {"instruction": "Sort these.", "input": "b, a", "output": "a, b"}
+    mapping = recognise([record], kind).mapping
+    row, faults = Converter(kind, mapping, "f").row(1, record)
+    asked = row.get("prompt") or row["messages"]
+    assert not faults
+    assert asked[0]["content"] == "Sort these.\n\nb, a"
+
+
+def test_fields_that_nothing_reads_are_named():
+    mapping = {"prompt": "user:a.b+c", "answer": "[x, y]@0 label", "verifier": "odd name>>##"}
+    names = ["a", "c", "x", "y", "label", "odd name", "left", "id"]
+    assert Converter("problems", mapping, "f").unused(names) == ["left", "id"]
+    assert Converter("problems", {"prompt": "user:a.b", "answer": "c"}, "f").unused(["a.b", "c"]) == []

@@ -246,3 +246,27 @@ def test_files_that_cannot_be_read_are_said(tmp_path, storage):
         with pytest.raises(CommandError, match=said):
             command(str(tmp_path / name), "--kind", "problems", "--name", "sums")
     assert not Job.objects.exists() and not Dataset.objects.exists()
+
+
+def test_columns_left_behind_are_named_even_when_they_come_late(write, go):
+    rows = [{"instruction": "i", "input": "", "output": "o", "meta": 1} for _ in range(300)]
+    rows[-1] = {"instruction": "Sort.", "input": "b a", "output": "a b", "late": True}
+    result, manifest, kept, _ = go(write(rows), "completions")
+    assert result["unused_columns"] == manifest.recipe["unused_columns"] == ["meta", "late"]
+    assert kept[-1]["prompt"][0]["content"] == "Sort.\n\nb a"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_names_what_it_leaves_behind_and_errors_only_where_there_are_any(write, storage):
+    path = write([{**row, "hint": "h"} for row in sums(3)])
+    answer = command(str(path), "--kind", "problems", "--name", "sums")
+    assert answer["unused_columns"] == ["hint"] and "errors" not in answer
+    out = io.StringIO()
+    call_command("import", str(path), "--kind", "problems", "--name", "more", stdout=out)
+    assert (
+        out.getvalue()
+        .strip()
+        .endswith("3 rows. Columns left behind, since nothing is mapped from them: hint.")
+    )
+    bad = write([*sums(30), {"question": "?"}])
+    assert set(command(str(bad), "--kind", "problems", "--name", "bad")["errors"]) == {"csv", "jsonl"}

@@ -247,3 +247,16 @@ def test_a_failed_import_can_be_retried_into_the_same_version(client, sha, stora
     assert job.state == "succeeded", job.error
     version = DatasetVersion.objects.get()
     assert (version.state, version.number, version.note) == ("published", 1, "")
+
+
+def test_columns_left_behind_are_shown_before_and_after(client):
+    data = "".join(json.dumps({**row, "teacher_note": "n"}) + "\n" for row in ROWS).encode()
+    digest = send(client, data, "noted.jsonl").json()["sha256"]
+    shown = page(client, upload=digest)
+    assert shown.context["seen"].unused == ["teacher_note"]
+    assert "Left behind" in shown.content.decode()
+    start(client, digest)
+    job = Job.objects.get()
+    run_inline(job)
+    report = client.get(reverse("datasets:import-report", args=[job.pk])).content.decode()
+    assert "Left behind" in report and "teacher_note" in report

@@ -74,6 +74,10 @@ class Converter:
                     field="map",
                 )
 
+    def unused(self, names: Iterable[str]) -> list[str]:
+        """The fields that no mapping reads: what the import would leave behind."""
+        return [name for name in names if not any(reads(e, name) for e in self.expressions.values())]
+
     def row(self, number: int, record: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[Fault]]:
         """The row, or ``None`` and why not."""
         faults: list[Fault] = []
@@ -127,6 +131,11 @@ class Converter:
         if self.schema.kind == "choices" and not faults and row["answer"] >= len(row["options"]):
             faults.append(Fault("answer", f"option {row['answer']} of {len(row['options'])} does not exist"))
         return faults
+
+
+def reads(expression: Expression, name: str) -> bool:
+    """Whether the expression reads a field; names with dots or signs in them stand whole in its text."""
+    return name in expression.names or (not name.isidentifier() and name in expression.text)
 
 
 def _checked(found: Schema, mapping: Mapping[str, str]) -> dict[str, Expression]:

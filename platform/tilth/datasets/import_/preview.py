@@ -37,7 +37,7 @@ class Preview:
     """What the form shows: everything the job would do to the first rows.
 
     ``rows`` pairs a record with its row (or ``None``); ``errors`` are ``{"row", "field", "message"}``;
-    ``problem`` is a fault of the mapping as a whole.
+    ``problem`` is a fault of the mapping as a whole; ``unused`` are the fields that no mapping reads.
     """
 
     format: str
@@ -50,6 +50,7 @@ class Preview:
     problem: str = ""
     good: int = 0
     seen: int = 0
+    unused: list[str] = field(default_factory=list)
 
 
 def sample(source: Source, count: int = SAMPLE) -> Sample:
@@ -105,7 +106,8 @@ def preview(source: Source, kind: str = "", mapping: Mapping[str, str] | None = 
         errors += [{"row": record.row, "field": f.field, "message": f.message} for f in faults]
     good = sum(row is not None for _, row in rows)
     errors.sort(key=lambda error: error["row"])
-    return _replace(result, rows=rows[:SHOWN], errors=errors, good=good)
+    unused = converter.unused(names)
+    return _replace(result, rows=rows[:SHOWN], errors=errors, good=good, unused=unused)
 
 
 def _replace(result: Preview, **changes: Any) -> Preview:

@@ -29,6 +29,8 @@ from tilth.jobs.reporting import Reporter
 
 BATCH_ROWS = 500
 MAX_REPORTED = 100_000
+MAX_FIELDS = 10_000
+"""Names of fields that are remembered; a file with more is not a table."""
 REPORTS = ("csv", "jsonl")
 
 
@@ -57,6 +59,7 @@ class Counts:
     bad: int = 0
     duplicates: int = 0
     bytes_done: int = 0
+    unused: list[str] = field(default_factory=list)
 
 
 def report_key(prefix: str, attempt: int, kind: str) -> str:
@@ -156,6 +159,7 @@ def run_import(plan: ImportPlan, reporter: Reporter) -> dict[str, Any] | None:
         "duplicates": counts.duplicates,
         "errors": report.keys,
         "first_errors": report.first,
+        "unused_columns": counts.unused,
     }
 
 
@@ -175,6 +179,7 @@ class _Loader:
         self.plan, self.reporter, self.source, self.mapping = plan, reporter, source, mapping
         self.counts, self.report = counts, report
         self.signals = signal_names(taken.values, mapping)
+        self.fields: dict[str, None] = {}
         Converter(plan.kind, mapping, "", self.signals).check_fields(fields(taken.values))
         self.seen = SeenIds(reporter.work_dir / "ids.sqlite3")
         prefix = f"{version_folder(plan.dataset, plan.number)}/{reporter.attempt}"
@@ -191,6 +196,7 @@ class _Loader:
                         writer.abandon()
                         return None
                 self.counts.bytes_done += file.size
+        self.counts.unused = Converter(self.plan.kind, self.mapping, "", self.signals).unused(self.fields)
         return writer.close()
 
     def _progress(self, file: SourceFile) -> None:
@@ -206,6 +212,8 @@ class _Loader:
             if isinstance(found, BadRecord):
                 self._bad(file, found.row, [Fault("", found.reason)])
                 continue
+            if len(self.fields) < MAX_FIELDS:
+                self.fields.update(dict.fromkeys(found.values))
             row, faults = converter.row(found.row, found.values)
             if row is None:
                 self._bad(file, found.row, faults)
@@ -290,6 +298,7 @@ def _manifest(
         "mapping": mapping,
         "files": [{"name": f.name, "bytes": f.size, "sha256": f.content_id()} for f in source.files],
         "part": source.chosen,
+        "unused_columns": counts.unused,
         **{name: value for name, value in asdict(plan).items() if name in {"max_bad_share"}},
     }
     left_out = {"bad rows": counts.bad, "rows with an id met before": counts.duplicates}

@@ -130,7 +130,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "completion": ("response", "output", "answer"),
     "chosen": ("accepted", "response_chosen"),
     "rejected": ("response_rejected",),
-    "answer": ("target", "label", "gold", "solution", "answerKey"),
+    "answer": ("target", "label", "gold", "solution", "answerKey", "output"),
     "options": ("choices", "endings"),
     "subject": ("type", "category", "subject_name"),
     "topic": ("category", "type"),
@@ -213,6 +213,14 @@ def _by_name(records: list[Mapping[str, Any]], kind: str, given: Mapping[str, st
         synonyms = SYNONYMS.get(column.name, ())
         found = next((name for name in synonyms if name in names and name not in taken), None)
         if found and (column.required or not given):
-            mapping[column.name] = found
+            mapping[column.name] = _with_input(found, names, taken)
             taken.add(found)
     return mapping
+
+
+def _with_input(found: str, names: Iterable[str], taken: set[str]) -> str:
+    """An Alpaca instruction is whole only with its input, whatever kind it becomes."""
+    if found != "instruction" or "input" not in names or "input" in taken:
+        return found
+    taken.add("input")
+    return "instruction+input"

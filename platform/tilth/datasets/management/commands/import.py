@@ -110,7 +110,8 @@ def _answer(job: Job) -> dict[str, Any]:
         "bad": result.get("bad"),
         "duplicates": result.get("duplicates"),
         "mapping": job.params["mapping"],
-        "errors": result.get("errors"),
+        "unused_columns": result.get("unused_columns"),
+        **({"errors": result["errors"]} if result.get("first_errors") else {}),
     }
 
 
@@ -119,4 +120,10 @@ def _sentence(job: Job, waited: bool) -> str:
     if not waited:
         return f"{job.reference} imports {answer['version']}; it starts when a worker is free."
     left_out = f", {answer['bad']:,} bad and {answer['duplicates']:,} repeated rows left out"
-    return f"{answer['version']}: {answer['rows']:,} rows{left_out if answer['bad'] or answer['duplicates'] else ''}."
+    sentence = f"{answer['version']}: {answer['rows']:,} rows{left_out if answer['bad'] or answer['duplicates'] else ''}."
+    unused = ", ".join(answer["unused_columns"] or ())
+    return (
+        f"{sentence} Columns left behind, since nothing is mapped from them: {unused}."
+        if unused
+        else sentence
+    )
