@@ -4,12 +4,16 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 if "TILTH_TEST_VAR" not in os.environ:
     _folder = tempfile.mkdtemp(prefix="tilth-test-")
     os.environ["TILTH_TEST_VAR"] = _folder
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
-os.environ["TILTH_VAR"] = os.environ["TILTH_TEST_VAR"]
+# Test processes that run side by side each have a folder, and so a broker, of their own.
+os.environ["TILTH_VAR"] = str(
+    Path(os.environ["TILTH_TEST_VAR"]) / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+)
 os.environ.setdefault("TILTH_MODE", "embedded")
 
 from tilth.settings import *  # noqa: E402, F403

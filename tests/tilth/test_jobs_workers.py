@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def test_a_group_is_dead_when_its_last_process_is(group: subprocess.Popen[bytes]
     os.kill(group.pid, signal.SIGKILL)
     assert not processes.group_is_dead(group.pid, key), "its child still runs"
     processes.kill_group(group.pid)
-    group.stdout.read()  # ends when the last holder of the pipe is gone
+    group.stdout.read()  # ends when the last holder of the pipe closes it, on its way out
+    deadline = time.monotonic() + 10
+    while not processes.group_is_dead(group.pid, key) and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert processes.group_is_dead(group.pid, key), "an unburied leader does not run"
 
 
