@@ -191,7 +191,7 @@ def append_run(actor: Actor, base: CurationRun, sources: list[str]) -> CurationR
 
 @transaction.atomic
 def discard_run(actor: Actor, run: CurationRun) -> CurationRun:
-    """Give up a draft, or a run that has ended without publishing."""
+    """Give up a draft, or a run that has ended without publishing; its dataset name is free again."""
     require(actor, "curation.run")
     if run.job is None:
         if not CurationRun.objects.filter(pk=run.pk, version=None, discarded=False).update(discarded=True):
@@ -199,7 +199,10 @@ def discard_run(actor: Actor, run: CurationRun) -> CurationRun:
     elif not run.job.is_ended or run.job.state == "succeeded":
         raise Conflict("Only a run that has failed or was cancelled can be discarded; cancel it first")
     else:
-        CurationRun.objects.filter(pk=run.pk).update(discarded=True)
+        if not CurationRun.objects.kept().filter(pk=run.pk).update(discarded=True):
+            raise Conflict("This run is discarded already")
+        if run.version is not None:
+            datasets.fail_version(actor, run.version, "the run was discarded")
     audit.record(actor, "curation.discard", run.reference)
     run.refresh_from_db()
     return run
@@ -221,11 +224,13 @@ def throttle_run(actor: Actor, run: CurationRun, workers: int) -> CurationRun:
 def retry_run(actor: Actor, run: CurationRun, required_share: float | None = None) -> CurationRun:
     """Try a failed or cancelled run again: finished shards are kept, only the missing ones are processed.
 
-    ``required_share`` (0 to 1) lets the run publish without all shards; the manifest names the missing.
+    A discarded run comes back by this. ``required_share`` (0 to 1) lets the run publish without all shards; the manifest names the missing.
     """
     require(actor, "curation.run")
     if run.job is None or run.version is None:
         raise Conflict("This run has not started yet")
+    if run.state == "discarded":  # another run may have taken the name since then
+        _check_target(run.dataset_name, run.base, run.options.get("new_version", False))
     if required_share is not None:
         run.options = {**run.options, **params.check_options({"required_share": required_share})}
         CurationRun.objects.filter(pk=run.pk).update(options=run.options)

@@ -137,23 +137,26 @@ class RunFilter(forms.Form):
         required=False,
         widget=forms.Select(attrs={"aria-label": "State"}),
         choices=[("", "Any state")]
-        + [(s, s) for s in ("draft", "queued", "running", "paused", "succeeded", "failed", "cancelled")],
+        + [
+            (s, s)
+            for s in ("draft", "queued", "running", "paused", "succeeded", "failed", "cancelled", "discarded")
+        ],
     )
 
     def apply(self) -> Any:
         """The runs that match."""
         runs = CurationRun.objects.with_objects()
         if not self.is_valid():
-            return runs
+            return runs.kept()
         if words := self.cleaned_data["q"]:
             runs = runs.filter(dataset_name__icontains=words) | runs.filter(recipe__name__icontains=words)
-        if state := self.cleaned_data["state"]:
-            runs = (
-                runs.filter(job=None, discarded=False) if state == "draft" else runs.filter(job__state=state)
-            )
-        else:
-            runs = runs.exclude(job=None, discarded=True)
-        return runs
+        state = self.cleaned_data["state"]
+        if state == "discarded":
+            return runs.discarded()
+        runs = runs.kept()
+        if state == "draft":
+            return runs.filter(job=None)
+        return runs.filter(job__state=state) if state else runs
 
 
 class TomlForm(forms.Form):

@@ -6,6 +6,9 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from tilth.datasets.models import DatasetVersion
+from tilth.jobs.models import JobState
+
 
 class RecipeQuerySet(models.QuerySet["Recipe"]):
     """Reads of recipes."""
@@ -48,8 +51,22 @@ class Recipe(models.Model):
         return f"recipe:{self.name}@{self.number}"
 
 
+GIVEN_UP = models.Q(discarded=True) & (
+    models.Q(job=None) | models.Q(job__state__in=[JobState.FAILED, JobState.CANCELLED])
+)
+"""Runs that somebody discarded; one whose job was tried again since then is under way like any other."""
+
+
 class CurationRunQuerySet(models.QuerySet["CurationRun"]):
     """Reads of runs."""
+
+    def discarded(self) -> "CurationRunQuerySet":
+        """Drafts and ended runs that somebody gave up."""
+        return self.filter(GIVEN_UP)
+
+    def kept(self) -> "CurationRunQuerySet":
+        """All others."""
+        return self.exclude(GIVEN_UP)
 
     def with_objects(self) -> "CurationRunQuerySet":
         """Runs with what their rows and pages show."""
@@ -108,9 +125,15 @@ class CurationRun(models.Model):
     @property
     def state(self) -> str:
         """``draft``, ``discarded``, or the state of the job that runs it."""
-        if self.job is not None:
-            return self.job.state
-        return "discarded" if self.discarded else "draft"
+        if self.discarded and (self.job is None or self.job.state in {JobState.FAILED, JobState.CANCELLED}):
+            return "discarded"
+        return self.job.state if self.job is not None else "draft"
+
+    @property
+    def name_is_free(self) -> bool:
+        """Whether another run may take the dataset's name: nothing is or will be published under it."""
+        used = DatasetVersion.objects.filter(dataset__name=self.dataset_name)
+        return not used.exclude(state=DatasetVersion.State.FAILED).exists()
 
     @property
     def prefix(self) -> str:

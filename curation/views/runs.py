@@ -138,10 +138,9 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def discard(request: HttpRequest, pk: int) -> HttpResponse:
     """Give a draft or a failed run up."""
-    actions.discard_run(Actor.of(request), find_run(pk))
-    messages.success(
-        request, "The run is discarded; its dataset name is free again unless a version was reserved."
-    )
+    given_up = actions.discard_run(Actor.of(request), find_run(pk))
+    free = f" The name {given_up.dataset_name} is free again." if given_up.name_is_free else ""
+    messages.success(request, f"The run is discarded.{free}")
     return redirect("curation:runs")
 
 

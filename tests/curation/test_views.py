@@ -5,9 +5,11 @@ import json
 import pytest
 from django.urls import reverse
 
-from curation import marks
+from curation import actions, marks
 from curation.models import CurationRun, Recipe
-from tests.curation.runs import SPAN, TEXT, draft, drop_row, finished
+from tests.curation.runs import ACTOR, SPAN, TEXT, draft, drop_row, finished
+from tilth.datasets.actions import fail_version
+from tilth.errors import Conflict
 from tilth.jobs.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -204,3 +206,42 @@ def test_marks_cut_a_text_without_losing_a_character():
 def test_the_live_part_of_a_draft_offers_to_start(researcher):
     page = researcher.get(reverse("curation:live", args=[draft("fresh").pk])).content.decode()
     assert "Start the run" in page
+
+
+def failed(name, **changes):
+    """A run that has failed, as its worker leaves it."""
+    run = actions.start_run(ACTOR, draft(name, **changes))
+    Job.objects.filter(pk=run.job.pk).update(state="failed", error={"message": "the disk is full"})
+    fail_version(ACTOR, run.version, "the disk is full")
+    return CurationRun.objects.with_objects().get(pk=run.pk)
+
+
+def test_a_discarded_run_leaves_the_list_and_frees_its_name(researcher):
+    run = failed("unwanted")
+    answer = researcher.post(reverse("curation:discard", args=[run.pk]), follow=True)
+    assert "The name unwanted is free again" in answer.content.decode()
+    address, listed = reverse("curation:run", args=[run.pk]), reverse("curation:runs")
+    assert address not in researcher.get(listed).content.decode()
+    assert address not in researcher.get(listed, {"state": "failed"}).content.decode()
+    assert address in researcher.get(listed, {"state": "discarded"}).content.decode()
+    page = researcher.get(address).content.decode()
+    assert "This run was discarded" in page
+    assert "The run failed" not in page
+    assert reverse("curation:discard", args=[run.pk]) not in page
+    assert researcher.post(reverse("curation:new"), form(name="unwanted")).status_code == 302
+
+
+def test_a_discarded_run_comes_back_by_another_try(researcher):
+    run = failed("wanted")
+    researcher.post(reverse("curation:discard", args=[run.pk]))
+    assert CurationRun.objects.get(pk=run.pk).state == "discarded"
+    researcher.post(reverse("curation:retry", args=[run.pk]))
+    assert CurationRun.objects.get(pk=run.pk).state == "queued"
+    assert "wanted" in researcher.get(reverse("curation:runs")).content.decode()
+
+
+def test_a_discarded_run_does_not_come_back_into_a_name_that_was_taken(storage):
+    run = actions.discard_run(ACTOR, failed("taken"))
+    finished(storage, "taken")
+    with pytest.raises(Conflict, match="already"):
+        actions.retry_run(ACTOR, CurationRun.objects.with_objects().get(pk=run.pk))
