@@ -3,13 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
 from curation import actions, figures
-from curation.forms import check_source
 from curation.models import CurationRun, Recipe
+from curation.typed import check_source
 from tilth.accounts.api_auth import bearer
 from tilth.errors import NotFound
 
@@ -118,7 +117,7 @@ def start_run(request: HttpRequest, payload: RunIn) -> Status:
         actor,
         dataset_name=payload.name,
         recipe=actions.pin_recipe(actor, payload.recipe),
-        sources=[check_source(source, settings.SOURCE_ROOTS) for source in payload.sources],
+        sources=[check_source(source) for source in payload.sources],
         options=options,
         new_version=payload.new_version,
     )
@@ -140,7 +139,7 @@ def retry_run(request: HttpRequest, run_id: int, required_share: float | None = 
 @router.post("/curation/runs/{run_id}/append", auth=bearer("curation.run"), response={201: RunOut})
 def append_run(request: HttpRequest, run_id: int, payload: AppendIn) -> Status:
     """Start a child run that adds sources to a finished one."""
-    sources = [check_source(source, settings.SOURCE_ROOTS) for source in payload.sources]
+    sources = [check_source(source) for source in payload.sources]
     return Status(201, actions.append_run(request.auth, _run(run_id), sources))  # type: ignore[attr-defined]
 
 

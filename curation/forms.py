@@ -1,19 +1,16 @@
 """Forms of the curation pages: a new run, its knobs, and a recipe as fields made from the steps' settings."""
 
-from collections.abc import Iterable
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from django import forms
-from django.conf import settings as django_settings
 
 from curation.models import CurationRun, Recipe
 from curation.pipeline.recipe import Recipe as PureRecipe
 from curation.pipeline.recipe import RecipeStep, builtin, parse_recipe
 from curation.pipeline.step import read_settings, registry, scope
-from tilth.errors import InvalidInput, TilthError
-from tilth.guards import paths
+from curation.typed import check_source
+from tilth.errors import TilthError
 from tilth.text.reference import check_name
 
 
@@ -29,20 +26,15 @@ class SourcesField(forms.CharField):
 
     def clean(self, value: Any) -> list[str]:
         """The sources as a list, each checked as far as it can be without reading it."""
-        sources = lines(super().clean(value) or "")
-        try:
-            return [check_source(source, django_settings.SOURCE_ROOTS) for source in sources]
-        except TilthError as error:
-            raise forms.ValidationError(error.message) from error
-
-
-def check_source(source: str, roots: Iterable[Path]) -> str:
-    """A source that came over the web: addresses, crawls and uploads as they are, a path only under the roots."""
-    if source.startswith(("http://", "https://", "s3://", "cc:", "upload:")):
-        return source
-    if "://" in source:
-        raise InvalidInput(f"{source}: only http, https and s3 addresses can be read", field="sources")
-    return str(paths.inside(roots, source))
+        sources, faults = [], []
+        for line in lines(super().clean(value) or ""):
+            try:
+                sources.append(check_source(line))
+            except TilthError as error:
+                faults.append(error.message)
+        if faults:
+            raise forms.ValidationError(faults)
+        return sources
 
 
 class RunForm(forms.Form):

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+from curation.pipeline.source_file import format_of
+
 MOST = 500
 """Files offered at most; a folder can be named whole instead."""
 
@@ -26,7 +27,7 @@ def files(roots: Iterable[Path]) -> list[InboxFile]:
         for folder, _, names in os.walk(root):
             for name in names:
                 path = Path(folder) / name
-                if name.endswith(SUFFIXES) and path.is_file() and not path.is_symlink():
+                if format_of(name) and path.is_file() and not path.is_symlink():
                     found.append(InboxFile(str(path), str(path.relative_to(root)), path.stat().st_size))
             if len(found) >= MOST:
                 break

@@ -59,6 +59,11 @@ def access(run: CurationRun) -> Access:
     """The rights with which the web reads a run's files again: those of the run, for one record."""
     if run.created_by_id is None:
         return Access.for_shell(storage=settings.STORAGE, common_crawl=settings.COMMON_CRAWL_URL)
+    return web_access()
+
+
+def web_access() -> Access:
+    """What somebody at the web may read."""
     return Access(
         guard=Guard(tuple(settings.OUTBOUND_ALLOW)),
         roots=tuple(settings.SOURCE_ROOTS),

@@ -201,6 +201,16 @@ def probe(window: Window, offset: int) -> bytes | None:
         return None
 
 
+def opening(start: bytes) -> str:
+    """The first bytes of a file as a person can read them: text in quotes, else hexadecimal."""
+    if not start:
+        return "nothing: it is empty"
+    text = start[:24].decode(errors="ignore").strip()
+    if text and all(character.isprintable() or character.isspace() for character in text):
+        return f"“{' '.join(text.split())}”"
+    return f"the bytes {start[:8].hex(' ')}"
+
+
 def gzip_runs(handle: Readable | Window) -> Iterator[GzipRun]:
     """Every run of a gzip file in order; one at a fault says so and the next is found by searching."""
     window = handle if isinstance(handle, Window) else Window(handle)

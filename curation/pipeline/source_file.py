@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from curation.pipeline.members import MAGIC, WARC, Window, probe
+from curation.pipeline.members import MAGIC, WARC, Window, opening, probe
 from tilth.errors import InvalidInput
 
 Format = Literal["warc", "wet", "jsonl", "parquet"]
@@ -43,7 +43,11 @@ def sniff(window: Window, name: str) -> Format:
         return "warc"
     if inner.lstrip().startswith(b"{"):
         return "jsonl"
-    raise InvalidInput(f"{name} is neither {KNOWN}: it begins with {start[:24]!r}", field="sources")
+    unpacked = ", unpacked," if start.startswith(MAGIC) and inner else ""
+    raise InvalidInput(
+        f"{name} is neither WARC, WET, JSONL nor Parquet; it begins{unpacked} with {opening(inner or start)}",
+        field="sources",
+    )
 
 
 def format_of(name: str) -> Format | None:

@@ -57,7 +57,7 @@ def _resolve(text: str, access: Access) -> list[SourceFile]:
         return _s3(text, access)
     if re.match(r"[a-z][a-z0-9+.-]*://", text, re.IGNORECASE):
         return [_web(text, access)]
-    return _local(text, access)
+    return find_local(text, access)
 
 
 def _crawl(text: str, access: Access) -> list[SourceFile]:
@@ -108,7 +108,8 @@ def _s3(text: str, access: Access) -> list[SourceFile]:
     return [SourceFile(f"s3://{name}", f"s3://{name}", "", kind) for name, kind in kinds]
 
 
-def _local(text: str, access: Access) -> list[SourceFile]:
+def find_local(text: str, access: Access) -> list[SourceFile]:
+    """The files of a path, a folder or a glob; raises :class:`TilthError` when there is none, or it may not be read."""
     if not text:
         raise InvalidInput("a source is empty", field="sources")
     root, paths = _expand(text, access)

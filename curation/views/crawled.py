@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from curation import records
 from curation.models import CurationRun
+from curation.uploads import namer
 from curation.views.runs import find_run
 from tilth.accounts.permissions import requires
 from tilth.errors import InvalidInput
@@ -26,7 +27,13 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     place = _place(request)
     record = _read(run, place)
     frame = f"{reverse('curation:crawled_frame', args=[pk])}?{request.GET.urlencode()}"
-    context = {"run": run, "place": place, "record": record, "frame": frame}
+    context = {
+        "run": run,
+        "place": place,
+        "file": namer([place.source])(place.source),
+        "record": record,
+        "frame": frame,
+    }
     return render(request, "curation/crawled.html", context)
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from curation import drops, marks, records
 from curation.models import CurationRun
 from curation.pipeline.step import registry
+from curation.uploads import namer
 from curation.views.runs import find_run
 from tilth.accounts.permissions import requires
 from tilth.storage import Storage
@@ -49,7 +50,7 @@ def sample(request: HttpRequest, pk: int, document: str) -> HttpResponse:
     place = records.Place(row["source"], row["record_offset"], row["record_length"])
     context = {
         "run": run,
-        "row": shown(row),
+        "row": {**shown(row), "source": namer([row["source"]])(row["source"])},
         "explained": explain(row["step"], row["reason"]),
         "crawled": records.crawled_url(run, place) if place.length else "",
     }

@@ -13,6 +13,7 @@ from curation import actions, figures, inbox
 from curation.charts import run_charts
 from curation.forms import AppendForm, RetryForm, RunFilter, RunForm, ThrottleForm, lines
 from curation.models import CurationRun
+from curation.uploads import namer
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.datasets.models import Upload
@@ -42,6 +43,9 @@ def runs(request: HttpRequest) -> HttpResponse:
     """Every run, newest first."""
     form = RunFilter(request.GET)
     page = Paginator(form.apply(), 30).get_page(request.GET.get("page"))
+    named = namer(source for run in page for source in run.sources)
+    for run in page:
+        run.sources = [named(source) for source in run.sources]  # to be read; the rows are not saved
     filtered = any(request.GET.get(name) for name in ("q", "state"))
     return render(request, "curation/runs.html", {"page": page, "form": form, "filtered": filtered})
 
@@ -50,8 +54,7 @@ def runs(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new_run(request: HttpRequest) -> HttpResponse:
     """The form of a new run; it starts at once, or first estimates from one file."""
-    recipe = request.GET.get("recipe", "fineweb")
-    form = RunForm(request.POST or None, initial={"recipe": recipe, "required_share": 1.0})
+    form = RunForm(request.POST or None, initial=_initial(request))
     if request.method == "POST" and form.is_valid():
         try:
             return _create(request, form)
@@ -65,6 +68,17 @@ def new_run(request: HttpRequest) -> HttpResponse:
         "notice": waiting.no_worker_notice(),
     }
     return render(request, "curation/new.html", context, status=422 if form.is_bound else 200)
+
+
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    """What the form begins with: what was asked for in another run, where ``from`` names one."""
+    initial: dict[str, Any] = {"recipe": request.GET.get("recipe", "fineweb"), "required_share": 1.0}
+    number = request.GET.get("from", "")
+    if not number.isdecimal():
+        return initial
+    run = find_run(int(number))
+    asked = {"sources": "\n".join(run.sources), "name": run.dataset_name, "recipe": run.recipe.name}
+    return {**initial, **run.options, **asked}
 
 
 def _chosen_uploads(form: RunForm) -> list[Upload]:
@@ -106,21 +120,25 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
 def _context(run: CurationRun, request: HttpRequest) -> dict[str, Any]:
     snapshot = figures.snapshot(run)
     shards = Paginator(snapshot.shards, 50).get_page(request.GET.get("shards"))
-    names = source_names([*run.sources, *(row["source"] for row in shards)])
-    for row in shards:
-        row["name"] = names[row["source"]]
     job = run.job or run.probe
+    fault = (job.error or {}).get("message", "") if job else ""
+    estimate = figures.estimate(run)
+    told = [text for row in shards for text in (row["source"], row["reason"])]
+    named = namer([*run.sources, *told, fault, (estimate or {}).get("sample", "")])
+    for row in shards:
+        row.update(name=named(row["source"]), reason=named(row["reason"]))
     return {
         "run": run,
         "snapshot": snapshot,
         "shards": shards,
-        "sources": [names[source] for source in run.sources],
+        "sources": [named(source) for source in run.sources],
         "options": [
             (OPTION_LABELS[name], run.options[name]) for name in OPTION_LABELS if run.options.get(name)
         ],
         "waits_for": waiting.explain(job) if job else "",
         "charts": run_charts(snapshot) if run.state == "succeeded" else [],
-        "estimate": figures.estimate(run),
+        "fault": named(fault),
+        "estimate": estimate and {**estimate, "sample": named(estimate.get("sample", ""))},
         "throttle": ThrottleForm(initial={"workers": snapshot.workers or None}),
         "append": AppendForm(),
     }
@@ -186,16 +204,6 @@ def append(request: HttpRequest, pk: int) -> HttpResponse:
         raise InvalidInput("; ".join(str(e) for e in form.errors["sources"]), field="sources")
     child = actions.append_run(Actor.of(request), base, form.cleaned_data["sources"])
     return redirect("curation:run", pk=child.pk)
-
-
-def source_names(sources: list[str]) -> dict[str, str]:
-    """What people call each source: an upload its file name, everything else as it is spelled."""
-    digests = {source.removeprefix("upload:"): source for source in sources if source.startswith("upload:")}
-    uploads = Upload.objects.filter(sha256__in=digests).values_list("sha256", "name")
-    return {
-        **{source: source for source in sources},
-        **{digests[sha256]: f"{name} (upload)" for sha256, name in uploads},
-    }
 
 
 def _job(run: CurationRun) -> Job:

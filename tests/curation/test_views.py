@@ -1,5 +1,7 @@
 """The curation pages and API, through HTTP."""
 
+import gzip
+import hashlib
 import json
 
 import pytest
@@ -9,6 +11,7 @@ from curation import actions, marks
 from curation.models import CurationRun, Recipe
 from tests.curation.runs import ACTOR, SPAN, TEXT, draft, drop_row, finished
 from tilth.datasets.actions import fail_version
+from tilth.datasets.models import Upload
 from tilth.errors import Conflict
 from tilth.jobs.models import Job
 
@@ -58,6 +61,13 @@ def test_the_form_estimates_first_when_asked(researcher):
         ({"sources": "/etc/passwd"}, "not under a folder"),
         ({"sources": "file:///etc/passwd"}, "only http"),
         ({"sources": "gopher://x/"}, "only http"),
+        ({"sources": "cc:CC-NOPE"}, "is not a Common Crawl source"),
+        ({"sources": "http://127.0.0.1/a.warc.gz"}, "not on the public internet"),
+        ({"sources": "http://0x7f.1/a.warc.gz"}, "not on the public internet"),
+        ({"sources": "http://localhost/a.warc.gz"}, "not on the public internet"),
+        ({"sources": "s3://"}, "names no bucket"),
+        ({"sources": "upload:abc"}, "is not an upload"),
+        ({"sources": f"upload:{'a' * 64}"}, "There is no upload aaaaaaaaaaaa"),
         ({"name": "Not A Name"}, "not a name"),
         ({"recipe": "nothing"}, "valid choice"),
         ({"limit": "0"}, "greater than or equal"),
@@ -208,9 +218,9 @@ def test_the_live_part_of_a_draft_offers_to_start(researcher):
     assert "Start the run" in page
 
 
-def failed(name, **changes):
+def failed(name, *, sources=("cc:CC-MAIN-2026-20:0",), **changes):
     """A run that has failed, as its worker leaves it."""
-    run = actions.start_run(ACTOR, draft(name, **changes))
+    run = actions.start_run(ACTOR, draft(name, sources, **changes))
     Job.objects.filter(pk=run.job.pk).update(state="failed", error={"message": "the disk is full"})
     fail_version(ACTOR, run.version, "the disk is full")
     return CurationRun.objects.with_objects().get(pk=run.pk)
@@ -245,3 +255,73 @@ def test_a_discarded_run_does_not_come_back_into_a_name_that_was_taken(storage):
     finished(storage, "taken")
     with pytest.raises(Conflict, match="already"):
         actions.retry_run(ACTOR, CurationRun.objects.with_objects().get(pk=run.pk))
+
+
+def test_every_wrong_source_is_said_at_the_field(researcher, settings, tmp_path):
+    settings.SOURCE_ROOTS = [tmp_path]
+    lines = [f"{tmp_path}/gone.warc.gz", f"{tmp_path}/*.warc.gz", "cc:CC-NOPE"]
+    answer = researcher.post(reverse("curation:new"), form(sources="\n".join(lines)))
+    gone, none, spelling = answer.context["form"].errors["sources"]
+    assert "there is no file" in gone
+    assert "no file matches" in none
+    assert "CC-NOPE" in spelling
+    assert not CurationRun.objects.exists()
+
+
+def test_the_api_checks_sources_at_once_too(researcher):
+    body = {"name": "fresh", "sources": ["cc:CC-NOPE"], "recipe": "minimal"}
+    answer = researcher.post("/api/v1/curation/runs", json.dumps(body), content_type="application/json")
+    assert answer.status_code == 400
+    assert not CurationRun.objects.exists()
+
+
+def test_a_failed_run_offers_the_form_with_what_was_asked_for(researcher):
+    run = failed("mistyped", sources=("cc:latest:0", "cc:latest:7"), limit=9, workers=2)
+    page = researcher.get(reverse("curation:run", args=[run.pk])).content.decode()
+    address = f"{reverse('curation:new')}?from={run.pk}"
+    assert f'href="{address}"' in page
+    filled = researcher.get(address).context["form"]
+    assert filled["sources"].value() == "cc:latest:0\ncc:latest:7"
+    asked = {name: filled[name].value() for name in ("name", "recipe", "limit", "workers")}
+    assert asked == {"name": "mistyped", "recipe": "minimal", "limit": 9, "workers": 2}
+    assert researcher.get(reverse("curation:new"), {"from": "999"}).status_code == 404
+
+
+def uploaded(storage, name, data):
+    """An upload's source."""
+    digest = hashlib.sha256(data).hexdigest()
+    storage.write_bytes(f"uploads/{digest}", data)
+    Upload.objects.create(sha256=digest, name=name, bytes=len(data))
+    return f"upload:{digest}"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"Dear diary, today", "it begins with “Dear diary, today”"),
+        (b"PK\x03\x04\xff\xff\xff\xff\xff", "it begins with the bytes 50 4b 03 04"),
+        (gzip.compress(b"Dear diary"), "it begins, unpacked, with “Dear diary”"),
+        (b"", "it is empty"),
+    ],
+)
+def test_an_upload_of_another_kind_is_refused_by_its_name(researcher, storage, data, said):
+    source = uploaded(storage, "holiday.zip", data)
+    answer = researcher.post(reverse("curation:new"), form(sources=source))
+    (fault,) = answer.context["form"].errors["sources"]
+    assert fault.startswith("holiday.zip is neither WARC, WET, JSONL nor Parquet; ")
+    assert said in fault
+    assert "b'" not in fault
+    assert "holiday.zip" in answer.content.decode()
+
+
+def test_uploads_go_by_their_file_names(researcher, storage):
+    source = uploaded(storage, "mine.jsonl", b'{"text": "hello"}')
+    assert researcher.post(reverse("curation:new"), form(sources=source)).status_code == 302
+    run = CurationRun.objects.get()
+    row = {"source": source, "state": "failed", "documents": 0, "kept": 0, "reason": f"{source} ends early"}
+    storage.write_json(f"{run.prefix}/live.json", {"table": [row]})
+    Job.objects.update(state="failed", error={"message": f"{source}: ends early"})
+    for address in (reverse("curation:runs"), reverse("curation:run", args=[run.pk])):
+        page = researcher.get(address).content.decode()
+        assert "mine.jsonl (upload)" in page
+        assert source not in page
