@@ -10,7 +10,8 @@ from curation.models import CurationRun
 from tilth.accounts.actors import Actor
 from tilth.datasets import actions as datasets
 from tilth.datasets.manifest import Manifest
-from tilth.datasets.models import DatasetVersion
+from tilth.datasets.models import DatasetVersion, Upload
+from tilth.datasets.origins import renamed
 from tilth.jobs.models import Job
 from tilth.jobs.registry import JobKind, register
 
@@ -34,13 +35,18 @@ def complete(
 ) -> Manifest:
     """The pipeline's manifest with what only the database knows."""
     return replace(
-        manifest,
+        renamed(manifest, upload_names),
         dataset=version.dataset.name,
         number=version.number,
         parents=[*parents, run.recipe.reference],
         producer=job.reference,
         code_version=job.code_version,
     )
+
+
+def upload_names(digests: list[str]) -> dict[str, str]:
+    """The file names of uploads by their sha256."""
+    return dict(Upload.objects.filter(sha256__in=digests).values_list("sha256", "name"))
 
 
 def give_up(job: Job) -> None:

@@ -21,6 +21,7 @@ from curation.pipeline.sources import resolve_sources
 from curation.pipeline.step import Resources
 from tilth.datasets.contributions import count_contributions
 from tilth.datasets.manifest import Manifest
+from tilth.datasets.origins import KEY, listed
 from tilth.datasets.schemas import schema
 from tilth.datasets.statistics import collect
 from tilth.errors import Conflict, InvalidInput
@@ -128,7 +129,7 @@ def _manifest(storage: Storage, name: str, recipe: Recipe, result: RunResult) ->
         kind="documents",
         schema_version=schema("documents").version,
         shards=shards,
-        statistics={**statistics, "funnel": result.funnel.to_json()},
+        statistics={**statistics, "funnel": result.funnel.to_json(), KEY: listed(result.sources)},
         producer="curation",
         recipe=recipe.to_json(),
         missing=result.missing,

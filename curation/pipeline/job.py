@@ -57,6 +57,7 @@ def curate(reporter: Reporter) -> dict[str, Any] | None:
         producer=f"job:{reporter.job}",
         recipe=load_recipe(plan.recipe).to_json(),
         missing=result.missing,
+        sources=result.sources,
     )
     manifest = with_funnel(manifest, result)
     return {

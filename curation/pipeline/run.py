@@ -38,6 +38,7 @@ from curation.pipeline.relined import Lines
 from curation.pipeline.shard import process_shard, read_marker
 from curation.pipeline.step import signals
 from tilth.datasets.manifest import Shard
+from tilth.datasets.origins import origin
 from tilth.errors import TilthError
 from tilth.jobs.reporting import Reporter
 from tilth.storage import Storage
@@ -72,6 +73,12 @@ class RunResult:
     def failed(self) -> list[str]:
         """Sources of the shards left out."""
         return [entry["source"] for entry in self.missing]
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        """The files that went in, with documents read and kept before copies were dropped."""
+        done = (row for row in self.table if row["state"] == "done")
+        return [origin(row["source"], row["documents"], row["kept"]) for row in done]
 
 
 @dataclass

@@ -4,12 +4,15 @@ import pytest
 from django.conf import settings
 
 from curation import actions
+from curation.jobs import complete
 from curation.models import CurationRun, Recipe
 from tests.curation.runs import ACTOR, draft, finished
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry
 from tilth.datasets.actions import create_dataset, fail_version, reserve_version
-from tilth.datasets.models import Dataset, DatasetVersion
+from tilth.datasets.manifest import Manifest
+from tilth.datasets.models import Dataset, DatasetVersion, Upload
+from tilth.datasets.origins import listed, origin, sources_of
 from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from tilth.jobs.models import Job
 
@@ -204,3 +207,14 @@ def test_every_step_leaves_an_audit_entry():
     ):
         assert verb in verbs
     assert AuditEntry.objects.filter(verb="curation.start", target=run.reference).exists()
+
+
+def test_the_manifest_calls_uploads_by_their_file_names():
+    digest = "a" * 64
+    Upload.objects.create(sha256=digest, name="pages.warc.gz", bytes=10)
+    run = actions.start_run(ACTOR, draft("noted", (f"upload:{digest}",)))
+    files = listed([origin(f"upload:{digest}", 3, 2)])
+    made = Manifest("noted", 1, "documents", 1, statistics={"sources": files})
+    done = complete(made, run, run.version, run.job, [])
+    assert [file["name"] for file in sources_of(done)["files"]] == ["pages.warc.gz"]
+    assert done.producer == run.job.reference

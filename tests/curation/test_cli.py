@@ -55,6 +55,10 @@ def test_a_run_leaves_parquet_manifest_and_funnel(tmp_path: Path, recipe: Path, 
     manifest = Manifest.from_json((out / "manifest.json").read_text())
     assert [out / shard.path for shard in manifest.shards] == files
     assert manifest.recipe and manifest.recipe["name"] == "quick"
+    sources = manifest.statistics["sources"]
+    assert sources["count"] == 2 and sources["read"] == sum(file["read"] for file in sources["files"])
+    assert [crawl / file["name"] for file in sources["files"]] == sorted(crawl.iterdir())
+    assert str(tmp_path) not in manifest.to_json()
     assert json.loads((out / "funnel.json").read_text()) == answer["funnel"]
     assert sorted(path.name for path in out.iterdir()) == [
         "data",
@@ -159,6 +163,9 @@ def test_a_job_leaves_its_result_and_manifest(tmp_path: Path, crawl: Path) -> No
     result = json.loads((folder / "attempt-2" / "result.json").read_text())
     manifest = Manifest.from_json(result["manifest"])
     assert (manifest.dataset, manifest.number, manifest.rows) == ("mine", 3, 5)
+    assert [file["id"] for file in manifest.statistics["sources"]["files"]] == [
+        f"file:{path.name}" for path in sorted(crawl.iterdir())
+    ]
     assert all(shard.path.startswith("2/") for shard in manifest.shards)
     assert all(storage.exists(f"datasets/mine/3/{shard.path}") for shard in manifest.shards)
     assert not storage.exists("datasets/mine/3/manifest.json")

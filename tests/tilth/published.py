@@ -62,6 +62,7 @@ def publish(
     parents: Iterable[str] = (),
     recipe: dict[str, Any] | None = None,
     missing: Iterable[dict[str, Any]] = (),
+    sources: Iterable[dict[str, Any]] = (),
     **fields: Any,
 ) -> DatasetVersion:
     """The next published version of a dataset, which is made where it is not there yet."""
@@ -81,5 +82,6 @@ def publish(
         parents=parents,
         recipe=recipe,
         missing=missing,
+        sources=sources,
     )
     return actions.publish_version(ACTOR, version, manifest)

@@ -16,6 +16,7 @@ from tilth.datasets.actions import withdraw_version
 from tilth.datasets.export.options import Options
 from tilth.datasets.exports import start_export
 from tilth.datasets.models import Dataset, DatasetVersion, Export
+from tilth.datasets.origins import origin
 from tilth.jobs.models import Job
 from tilth.jobs.runner import run_inline
 from tilth.storage import Storage
@@ -108,6 +109,17 @@ def test_the_overview_names_what_is_missing_and_where_it_comes_from(
     assert "7.warc.gz" in page and 'href="/datasets/field-notes/1/"' in page
     assert "estimated from bytes" in page
     assert 'href="/datasets/field-notes/2/"' in text(client.get("/datasets/field-notes/1/"))
+
+
+@pytest.mark.parametrize("tab", ["", "lineage/", "card/"])
+def test_the_files_that_went_in_are_named(
+    client_for: ClientFor, storage: Storage, people: dict, tab: str
+) -> None:
+    files = [origin("cc:CC-MAIN-2026-20/a.warc.gz", 1200, 60), origin("file:b.jsonl", 5, 1, sha256="f" * 64)]
+    publish(storage, "crawl", "documents", [document(1)], sources=files)
+    page = text(client_for("researcher").get(f"/datasets/crawl/1/{tab}"))
+    assert "cc:CC-MAIN-2026-20/a.warc.gz" in page and "b.jsonl" in page and "f" * 64 in page
+    assert "1,200" in page
 
 
 def test_lineage_unfolds_levels_both_ways(

@@ -61,6 +61,9 @@ def test_rows_come_in_with_ids_that_stay(write, go):
     sha256 = manifest.recipe["files"][0]["sha256"]
     assert rows[4]["id"] == row_id(sha256, 5)
     assert len({row["id"] for row in rows}) == 1200
+    [source] = manifest.statistics["sources"]["files"]
+    assert (source["name"], source["sha256"]) == ("rows.jsonl", sha256)
+    assert (source["read"], source["kept"]) == (1200, 1200) and str(path.parent) not in manifest.to_json()
     again = go(path.rename(path.with_name("moved.jsonl")), "problems", folder="again")
     assert [shard.sha256 for shard in again[1].shards] == [shard.sha256 for shard in manifest.shards]
     assert manifest.statistics["rows"] == 1200 and manifest.producer == "import"
@@ -74,6 +77,7 @@ def test_bad_rows_are_reported_by_row_and_field_and_good_ones_loaded(write, go):
     result, manifest, kept, reporter = go(write(rows), "problems", max_bad_share=0.2)
     assert (result["rows"], result["bad"]) == (17, 3) and len(kept) == 17
     assert manifest.missing == [{"what": "bad rows", "rows": 3}]
+    assert (manifest.statistics["sources"]["read"], manifest.statistics["sources"]["kept"]) == (20, 17)
     lines = [json.loads(x) for x in reporter.storage.read_bytes(result["errors"]["jsonl"]).splitlines()]
     assert [(x["row"], x["field"]) for x in lines] == [(3, "answer"), (17, ""), (19, "prompt")]
     table = list(csv.DictReader(io.StringIO(reporter.storage.read_bytes(result["errors"]["csv"]).decode())))

@@ -7,7 +7,7 @@ be large), and ``actions.publish_version`` makes it count. Pure: no Django.
 from collections.abc import Iterable
 from typing import Any
 
-from tilth.datasets import contributions, statistics
+from tilth.datasets import contributions, origins, statistics
 from tilth.datasets.manifest import Manifest, Shard, version_folder
 from tilth.datasets.schemas import schema
 from tilth.jobs.version import code_version
@@ -26,13 +26,17 @@ def build_manifest(
     recipe: dict[str, Any] | None = None,
     missing: Iterable[dict[str, Any]] = (),
     tokenizer: statistics.Tokenizer | None = None,
+    sources: Iterable[dict[str, Any]] = (),
 ) -> Manifest:
     """Collect statistics, write ``contributions.parquet``, and return the manifest (not yet written).
 
-    ``producer`` says what made it, such as ``import`` or ``curation``; ``missing`` what is left out.
+    ``producer`` says what made it, such as ``import`` or ``curation``; ``missing`` what is left out;
+    ``sources`` the files that went in, as :func:`tilth.datasets.origins.origin` describes them.
     """
     listed, folder = list(shards), version_folder(dataset, number)
     numbers = statistics.collect(storage, listed, kind, folder, tokenizer)
+    if files := list(sources):
+        numbers[origins.KEY] = origins.listed(files)
     few = contributions.count_contributions(storage, listed, kind, folder, f"{folder}/{contributions.NAME}")
     return Manifest(
         dataset=dataset,

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilth.datasets.manifest import ESTIMATED, Manifest
+from tilth.datasets.origins import sources_of
 from tilth.datasets.schemas import schema
 
 TOP = 10
+SHOWN = 100
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")
 
 
@@ -33,6 +35,7 @@ def dataset_card(manifest: Manifest, about: About) -> str:
         about.description.strip() or schema(manifest.kind).description + ".",
         _glance(manifest, about),
         _made(manifest),
+        _sources(sources_of(manifest)),
         _funnel(funnel_of(manifest)),
         _missing(manifest.missing),
         _columns(manifest),
@@ -81,6 +84,25 @@ def _made(manifest: Manifest) -> str:
         lines.append(f"- With: Tilth {plain(manifest.code_version)}")
     lines += _recipe(manifest.recipe or {})
     return "## How it was made\n\n" + "\n".join(lines)
+
+
+def _sources(sources: dict[str, Any]) -> str:
+    """The files that went in; the first hundred, since a crawl has ten thousands."""
+    if not sources:
+        return ""
+    rows = [(_source(file), f"{file['read']:,}", f"{file['kept']:,}") for file in sources["files"][:SHOWN]]
+    more = sources["count"] - len(rows)
+    rest = f"\n\nAnd {_count(more, 'more file')}; manifest.json lists up to 1,000." if more else ""
+    total = (
+        f"{_count(sources['count'], 'file')}: {sources['read']:,} rows or documents read, {sources['kept']:,} kept "
+        "(before copies were removed, where a step does that)."
+    )
+    return f"## Made from\n\n{total}\n\n{_table(('File', 'Read', 'Kept'), rows)}{rest}"
+
+
+def _source(file: dict[str, Any]) -> str:
+    digest = f" (sha256 `{file['sha256']}`)" if file.get("sha256") else ""
+    return f"{plain(file['name'])}{digest}"
 
 
 def _recipe(recipe: dict[str, Any]) -> list[str]:

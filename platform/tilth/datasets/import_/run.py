@@ -22,6 +22,7 @@ from tilth.datasets.import_.readers import BadRecord, detect_format, read_record
 from tilth.datasets.import_.shapes import fields, recognise
 from tilth.datasets.import_.sources import Source, SourceFile, open_source
 from tilth.datasets.manifest import Manifest, Shard, version_folder
+from tilth.datasets.origins import origin
 from tilth.datasets.token_files import TokenWriter
 from tilth.datasets.writer import DatasetWriter
 from tilth.errors import InvalidInput
@@ -60,6 +61,12 @@ class Counts:
     duplicates: int = 0
     bytes_done: int = 0
     unused: list[str] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def seen(self) -> int:
+        """Rows looked at."""
+        return self.good + self.bad + self.duplicates
 
 
 def report_key(prefix: str, attempt: int, kind: str) -> str:
@@ -189,13 +196,23 @@ class _Loader:
         """All shards, or ``None`` when asked to stop."""
         with self.writer as writer:
             for file in self.source.files:
-                for rows in self._batches(file):
+                digest, seen, good = file.content_id(), self.counts.seen, self.counts.good
+                for rows in self._batches(file, digest):
                     writer.write(rows)
                     self._progress(file)
                     if self.reporter.stopping:
                         writer.abandon()
                         return None
                 self.counts.bytes_done += file.size
+                self.counts.files.append(
+                    origin(
+                        f"file:{file.name}",
+                        self.counts.seen - seen,
+                        self.counts.good - good,
+                        bytes=file.size,
+                        sha256=digest,
+                    )
+                )
         self.counts.unused = Converter(self.plan.kind, self.mapping, "", self.signals).unused(self.fields)
         return writer.close()
 
@@ -204,9 +221,9 @@ class _Loader:
         message = f"{counts.good:,} rows good, {counts.bad:,} bad · {file.name}"
         self.reporter.progress(done, self.source.size, "reading", message)
 
-    def _batches(self, file: SourceFile) -> Iterator[list[dict[str, Any]]]:
+    def _batches(self, file: SourceFile, digest: str) -> Iterator[list[dict[str, Any]]]:
         kind = detect_format(file)
-        converter = Converter(self.plan.kind, self.mapping, file.content_id(), self.signals)
+        converter = Converter(self.plan.kind, self.mapping, digest, self.signals)
         batch: list[dict[str, Any]] = []
         for found in read_records(file, kind):
             if isinstance(found, BadRecord):
@@ -296,7 +313,7 @@ def _manifest(
     upload = plan.source.get("upload")
     recipe = {
         "mapping": mapping,
-        "files": [{"name": f.name, "bytes": f.size, "sha256": f.content_id()} for f in source.files],
+        "files": [{name: f[name] for name in ("name", "bytes", "sha256")} for f in counts.files],
         "part": source.chosen,
         "unused_columns": counts.unused,
         **{name: value for name, value in asdict(plan).items() if name in {"max_bad_share"}},
@@ -312,4 +329,5 @@ def _manifest(
         parents=[f"upload:{upload}"] if upload else [],
         recipe=recipe,
         missing=[{"what": what, "rows": rows} for what, rows in left_out.items() if rows],
+        sources=counts.files,
     )

@@ -20,6 +20,7 @@ from tilth.datasets.lineage import Edge, ancestors, descendants
 from tilth.datasets.manifest import ESTIMATED
 from tilth.datasets.manifests import about, load_manifest
 from tilth.datasets.models import DatasetVersion, Lineage
+from tilth.datasets.origins import sources_of
 from tilth.datasets.schemas import schema
 from tilth.datasets.views.common import find_version, version_context
 from tilth.errors import NotFound
@@ -40,6 +41,7 @@ def overview(request: HttpRequest, name: str, number: int) -> HttpResponse:
         version,
         "version",
         manifest=manifest,
+        sources=sources_of(manifest) if manifest else {},
         recipe=json.dumps(manifest.recipe, indent=2, ensure_ascii=False)
         if manifest and manifest.recipe
         else "",
@@ -134,7 +136,8 @@ def lineage(request: HttpRequest, name: str, number: int) -> HttpResponse:
     start = version.reference
     up = tree(start, [(edge.child, edge.parent, edge) for edge in ancestors(start, DEPTH)])
     down = tree(start, [(edge.parent, edge.child, edge) for edge in descendants(start, DEPTH)])
-    context = version_context(request, version, "lineage", up=up, down=down, depth=DEPTH)
+    sources = sources_of(load_manifest(version)) if version.manifest_key else {}
+    context = version_context(request, version, "lineage", up=up, down=down, depth=DEPTH, sources=sources)
     return render(request, "datasets/lineage.html", context)
 
 
