@@ -79,3 +79,27 @@ def test_a_recipe_is_listed_with_its_settings() -> None:
     assert "- Recipe: fineweb" in card
     assert "- Step 1: c4 (min\\_words = 3)" in card
     assert "- Step 2: exact\n- Step 3: pii" in card
+
+
+def test_word_lists_are_counted_and_other_lists_read_like_prose() -> None:
+    banned = [f"rude{n}" for n in range(130)]
+    step = {"use": "url", "banned_words": banned, "languages": ["en", "de"], "strict": True, "ends": []}
+    ratios = list(range(9))
+    recipe = {
+        "name": "x",
+        "mapping": {"prompt": "question"},
+        "steps": [step, {"use": "c4", "ratios": ratios}],
+    }
+    card = dataset_card(manifest(recipe=recipe), About())
+    assert "rude" not in card and "130 words (in manifest.json)" in card
+    assert "languages = en / de, strict = yes, ends = none" in card
+    assert "ratios = 9 values (in manifest.json)" in card
+    assert "- Recipe mapping: prompt from question" in card
+
+
+def test_what_did_not_run_is_one_sentence_a_step() -> None:
+    parts = [f"blocklist {name}: no file in TILTH_BLOCKLISTS" for name in ("adult", "drugs", "games")]
+    step = {**FUNNEL["steps"][0], "not_run": [*parts, "language model: no file"]}  # type: ignore[index]
+    card = dataset_card(manifest(statistics={"funnel": {**FUNNEL, "steps": [step]}}), About())
+    assert card.count("not run:") == 1 and card.count("BLOCKLISTS") == 1
+    assert "blocklist adult, drugs, games: no file in TILTH\\_BLOCKLISTS; language model: no file" in card

@@ -15,6 +15,7 @@ from tilth.datasets.schemas import schema
 
 TOP = 10
 SHOWN = 100
+LONG = 8
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")
 
 
@@ -107,11 +108,12 @@ def _source(file: dict[str, Any]) -> str:
 
 def _recipe(recipe: dict[str, Any]) -> list[str]:
     """The recipe's name and its settings, as far as the manifest has them."""
-    shown = {key: value for key, value in recipe.items() if key not in {"funnel", "steps", "toml"}}
+    # The files are listed with what became of them, under a heading of their own.
+    shown = {key: value for key, value in recipe.items() if key not in {"funnel", "steps", "toml", "files"}}
     lines = [
-        f"- {'Recipe' if key == 'name' else f'Recipe {plain(key)}'}: {plain(value)}"
+        f"- {'Recipe' if key == 'name' else f'Recipe {plain(key)}'}: {_value(value)}"
         for key, value in shown.items()
-        if value not in (None, "")
+        if value not in (None, "", [], {})
     ]
     steps = recipe.get("steps")
     for number, step in enumerate(steps if isinstance(steps, list) else [], 1):
@@ -123,9 +125,23 @@ def _step(step: Any) -> str:
     """A recipe's step is ``{"use": name, setting: value, …}``."""
     if not isinstance(step, dict):
         return plain(step)
-    settings = ", ".join(f"{plain(key)} = {plain(value)}" for key, value in step.items() if key != "use")
+    settings = ", ".join(f"{plain(key)} = {_value(value)}" for key, value in step.items() if key != "use")
     name = plain(step.get("use", ""))
     return f"{name} ({settings})" if settings else name
+
+
+def _value(value: Any) -> str:
+    """A setting in words; a long list by its length, since word lists are long and not for every reader."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{plain(key)} from {_value(inner)}" for key, inner in value.items()) or "none"
+    if not isinstance(value, list | tuple):
+        return plain(value)
+    if len(value) > LONG:
+        what = "word" if all(isinstance(item, str) for item in value) else "value"
+        return f"{_count(len(value), what)} (in manifest.json)"
+    return " / ".join(_value(item) for item in value) or "none"
 
 
 def _funnel(funnel: dict[str, Any]) -> str:
@@ -138,12 +154,32 @@ def _funnel(funnel: dict[str, Any]) -> str:
     ]
     head = ("Step", "Documents in", "Documents out", "Bytes out", "Tokens out", "Kept", "Dropped for")
     note = f"Tokens in this table: {plain(funnel.get('tokenizer') or ESTIMATED)}."
-    missed = [f"- {plain(step['title'] or step['name'])}: not run: {plain(part)}"
-              for step in steps for part in step.get("not_run", [])]  # fmt: skip
+    missed = [
+        f"- {plain(step['title'] or step['name'])}: not run: {plain(_folded(step['not_run']))}"
+        for step in steps
+        if step.get("not_run")
+    ]
     unchecked = (
         "\n\nWhat could not run, and therefore dropped nothing:\n\n" + "\n".join(missed) if missed else ""
     )
     return f"## What was filtered\n\n{_table(head, rows)}\n\n{note}{unchecked}"
+
+
+def _folded(parts: Iterable[str]) -> str:
+    """Parts such as ``blocklist adult: no file`` as one sentence in which no reason comes twice."""
+    whats: dict[str, list[str]] = {}
+    for part in parts:
+        what, _, why = part.partition(": ")
+        whats.setdefault(why, []).append(what)
+    return "; ".join(f"{_shared(names)}: {why}" if why else _shared(names) for why, names in whats.items())
+
+
+def _shared(names: list[str]) -> str:
+    """``blocklist adult, blocklist drugs`` as ``blocklist adult, drugs``."""
+    first = names[0].partition(" ")[0] + " "
+    if not all(name.startswith(first) for name in names):
+        return ", ".join(names)
+    return first + ", ".join(name.removeprefix(first) for name in names)
 
 
 def _amounts(step: dict[str, Any]) -> tuple[str, str, str, str]:
