@@ -11,12 +11,13 @@ from django.test import Client
 from tests.tilth.published import conversation, document, preference, publish
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry
-from tilth.datasets import panels
+from tilth.datasets import actions, panels, urls
 from tilth.datasets.actions import withdraw_version
 from tilth.datasets.export.options import Options
 from tilth.datasets.exports import start_export
 from tilth.datasets.models import Dataset, DatasetVersion, Export
 from tilth.datasets.origins import origin
+from tilth.errors import InvalidInput
 from tilth.jobs.models import Job
 from tilth.jobs.runner import run_inline
 from tilth.storage import Storage
@@ -341,3 +342,21 @@ def test_an_export_whose_shard_is_damaged_fails_with_the_reason(
     export.refresh_from_db()
     assert export.state == "failed" and "field-notes@1 is damaged" in export.error
     assert "is damaged" in text(client_for("researcher").get("/datasets/field-notes/1/exports/"))
+
+
+def test_the_import_is_found_below_the_datasets_too(client_for: ClientFor, people: dict) -> None:
+    answer = client_for("researcher").get("/datasets/import/")
+    assert answer.status_code == 302 and answer["Location"] == "/import/"
+
+
+def test_no_dataset_is_called_like_a_page(people: dict) -> None:
+    """Every fixed word that follows ``datasets/`` in an address is refused as a name."""
+    words = {
+        str(route.pattern).split("/")[1]
+        for route in urls.urlpatterns
+        if str(route.pattern).startswith("datasets/")
+    } - {"", "<str:name>"}
+    assert words == actions.RESERVED
+    for word in words:
+        with pytest.raises(InvalidInput, match="choose another"):
+            actions.create_dataset(Actor.system("test"), word, "documents")

@@ -27,6 +27,9 @@ State = DatasetVersion.State
 UNPUBLISHED = (State.BUILDING, State.FAILED)
 """States that can become published: a failed version does when its job is retried and succeeds."""
 
+RESERVED = frozenset({"import"})
+"""Words that follow ``/datasets/`` in the address of a page."""
+
 
 @transaction.atomic
 def create_dataset(
@@ -35,6 +38,12 @@ def create_dataset(
     """Make an empty dataset; a taken name raises :class:`Conflict`."""
     require(actor, "data.publish")
     check_name(name)
+    if name in RESERVED:
+        raise InvalidInput(
+            f"{name!r} is the address of a page and no name for a dataset; choose another",
+            code="bad_name",
+            field="name",
+        )
     schema(kind)
     try:
         with transaction.atomic():

@@ -13,6 +13,8 @@ urlpatterns = [
     path("import/<int:pk>/errors.<str:kind>", imports.report_file, name="import-errors"),
     path("uploads/", imports.upload, name="upload"),
     path("datasets/", datasets.index, name="list"),
+    # Before the datasets themselves: the words in actions.RESERVED are no dataset names.
+    path("datasets/import/", imports.elsewhere, name="import-elsewhere"),
     path("datasets/<str:name>/", datasets.detail, name="detail"),
     path("datasets/<str:name>/edit/", datasets.edit, name="edit"),
     path("datasets/<str:name>/archive/", datasets.archive, name="archive"),

@@ -38,6 +38,13 @@ def upload(request: HttpRequest) -> JsonResponse:
 
 
 @requires("data.import")
+@require_GET
+def elsewhere(request: HttpRequest) -> HttpResponse:
+    """Where somebody looks for the import below the datasets, the way to it."""
+    return redirect("datasets:import")
+
+
+@requires("data.import")
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """Without a source, the choice of one; with one, the preview; posted, the start of the job."""
