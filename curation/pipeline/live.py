@@ -19,6 +19,9 @@ from tilth.storage import Storage
 LIVE = "live.json"
 EVERY = 2.0
 TABLE_ROWS = 2_000
+SURE_SECONDS = 20.0
+SURE_SHARE = 0.01
+"""How long, and how much of it, a run must have read before it says what time is left."""
 _FIRST = {"running": 0, "failed": 1, "flagged": 2, "done": 3}
 
 
@@ -45,6 +48,7 @@ class Live:
     reporter: Reporter
     shards: tuple[PlannedShard, ...]
     workers: Callable[[], int]
+    limit: int = 0
     funnel: Funnel = field(default_factory=Funnel)
     stage: str = "documents"
     _rows: dict[int, ShardRow] = field(default_factory=dict)
@@ -53,6 +57,7 @@ class Live:
     _started: float = field(default_factory=time.monotonic)
     _reused: tuple[int, int] = (0, 0)
     _written: float = 0.0
+    _reading: tuple[float, float] | None = None
 
     def news(self, position: int, value: dict[str, Any]) -> None:
         """A worker tells how far its shard is."""
@@ -65,6 +70,7 @@ class Live:
         self._rows[position] = ShardRow(
             source.id, "running", funnel.steps[0].left.documents, funnel.kept.documents, share
         )
+        self._begin()
         self.show()
 
     def done(self, position: int, marker: dict[str, Any], *, reused: bool = False) -> None:
@@ -79,6 +85,8 @@ class Live:
         )
         if reused:
             self._reused = (self._reused[0] + 1, self._reused[1] + documents)
+        else:
+            self._begin()
         self.show()
 
     def failed(self, position: int, reason: str) -> None:
@@ -107,7 +115,8 @@ class Live:
         state = self._state()
         self.storage.write_json(f"{self.prefix}/{LIVE}", state)
         total, done = state["shards"]["total"], state["shards"]["done"]
-        message = f"{done} of {total} shards, {state['documents']:,} documents, {state['rate']:.0f}/s"
+        documents = f"{state['documents']:,} document{'' if state['documents'] == 1 else 's'}"
+        message = f"{done} of {total} shards, {documents}, {state['rate']:.0f}/s"
         if state["remaining_seconds"] is not None:
             message += f", about {_duration(state['remaining_seconds'])} left"
         self.reporter.progress(done + self._partial(), total, self.stage, message)
@@ -120,19 +129,42 @@ class Live:
         counts = {state: sum(row.state == state for row in rows) for state in ("done", "failed")}
         documents = sum(row.documents for row in rows)
         elapsed = max(1e-9, time.monotonic() - self._started)
-        now_done = counts["done"] + counts["failed"] + self._partial() - self._reused[0]
-        left = len(self.shards) - self._reused[0] - now_done
         return {
             "stage": self.stage,
             "workers": self.workers(),
             "shards": {"total": len(self.shards), **counts},
             "documents": documents,
             "rate": (documents - self._reused[1]) / elapsed,
-            "remaining_seconds": elapsed / now_done * left if now_done > 0.02 else None,
+            "remaining_seconds": self._remaining(),
             "elapsed_seconds": elapsed,
             "funnel": merge([self.funnel, *self._running.values()]).to_json(),
             "table": self.table()[:TABLE_ROWS],
         }
+
+    def _begin(self) -> None:
+        """Note when the first news came, and how much had been read by then."""
+        if self._reading is None:
+            self._reading = (time.monotonic(), self._read())
+
+    def _read(self) -> float:
+        """How much of the run has been read, 0 to 1: of its files, or of its documents where they are limited."""
+        ended = sum(row.state != "running" for row in self._rows.values())
+        files = (ended + self._partial()) / max(1, len(self.shards))
+        documents = sum(row.documents for row in self._rows.values())
+        return min(1.0, max(files, documents / self.limit)) if self.limit else files
+
+    def _remaining(self) -> float | None:
+        """Seconds that the rest takes at the pace so far; ``None`` while that is no more than a guess.
+
+        The pace counts from the first news on: until then the workers load and compile their filters.
+        """
+        if self._reading is None:
+            return None
+        since, before = self._reading
+        seconds, read = time.monotonic() - since, self._read()
+        if seconds < SURE_SECONDS or read - before < SURE_SHARE:
+            return None
+        return seconds / (read - before) * (1 - read)
 
 
 def _rank(row: ShardRow) -> str:

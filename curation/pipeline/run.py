@@ -124,7 +124,7 @@ def run(
         return int(reporter.control().get("workers", workers))
 
     engine = choose_engine(Control(wanted, lambda: reporter.stopping), cpu_limit)
-    live = Live(storage, prefix, reporter, plan.shards, wanted)
+    live = Live(storage, prefix, reporter, plan.shards, wanted, plan.limit)
     work = _Work(plan, storage, prefix, target, engine, live, parse_recipe(plan.recipe))
     try:
         done, missing = _process(work)

@@ -169,5 +169,14 @@ def _check_number(name: str, spec: Any, default: float, value: Any) -> float | i
         raise InvalidInput(f"{name} must be a whole number, not {value!r}", field=name)
     low, high = spec.metadata["minimum"], spec.metadata["maximum"]
     if (low is not None and value < low) or (high is not None and value > high) or value != value:
-        raise InvalidInput(f"{name} must lie between {low} and {high}, not {value}", field=name)
+        raise InvalidInput(f"{name} must {_span(low, high)}, not {value}", field=name)
     return int(value) if isinstance(default, int) else float(value)
+
+
+def _span(low: float | None, high: float | None) -> str:
+    """The range of a number as a demand."""
+    if low is not None and high is not None:
+        return f"lie between {low} and {high}"
+    if low is not None:
+        return f"be at least {low}"
+    return f"be at most {high}" if high is not None else "be a number"

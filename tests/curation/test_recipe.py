@@ -1,8 +1,9 @@
 """Recipes: what ships reads back, what is wrong is named, and hashes say what a change touches."""
 
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, make_dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from curation.pipeline import recipe as recipes
 from curation.pipeline.recipe import document_hash, key_hash, load_recipe, parse_recipe
-from curation.pipeline.step import registry, scope
+from curation.pipeline.step import read_settings, registry, scope, setting
 from tilth.errors import InvalidInput, NotFound, TilthError
 
 HEAD = 'name = "mine"\nversion = 1\n'
@@ -67,6 +68,18 @@ def test_what_is_wrong_is_named(text: str, field: str, words: str) -> None:
     with pytest.raises(InvalidInput, match=words) as caught:
         parse_recipe(text)
     assert caught.value.field == field
+
+
+def test_a_number_out_of_range_is_told_the_range_that_there_is() -> None:
+    def said(low: float | None, high: float | None) -> str:
+        made = make_dataclass("Made", [("size", int, setting(2, "", minimum=low, maximum=high))], frozen=True)
+        with pytest.raises(InvalidInput) as caught:
+            read_settings(SimpleNamespace(NAME="cut", Settings=made), {"size": 0 if low else 9})
+        return caught.value.message
+
+    assert said(1, None) == "cut.size must be at least 1, not 0"
+    assert said(None, 8) == "cut.size must be at most 8, not 9"
+    assert said(1, 8) == "cut.size must lie between 1 and 8, not 0"
 
 
 def test_an_unknown_recipe_lists_the_built_in_ones() -> None:
