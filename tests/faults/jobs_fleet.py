@@ -24,7 +24,7 @@ from tilth.storage import Storage
 
 PACE = {
     "TILTH_JOBS_HEARTBEAT": "0.3",
-    "TILTH_JOBS_LOST": "3",
+    "TILTH_JOBS_LOST": "8",
     "TILTH_JOBS_GRACE": "2",
     "TILTH_JOBS_POLL": "0.05",
     "TILTH_JOBS_RETRY": "0.1",
@@ -32,7 +32,7 @@ PACE = {
     "TILTH_JOBS_REAP": "0.3",
     "TILTH_JOBS_PLACE": "0.3",
 }
-PATIENCE = 60
+PATIENCE = 120
 
 
 def wait_for(condition: Callable[[], object], what: str) -> object:

@@ -11,8 +11,9 @@ from hypothesis.extra.django import TestCase
 
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict
-from tilth.jobs import actions, fencing, leases, placer, reaper, waiting
+from tilth.jobs import actions, fencing, leases, placer, reaper, waiting, workers
 from tilth.jobs.models import Attempt, DeviceLease, Job, Worker
+from tilth.jobs.runtime import working_as
 
 pytestmark = pytest.mark.django_db
 SYSTEM = Actor.system("test")
@@ -187,3 +188,12 @@ class Placing(TestCase):
             assert mine.filter(short=True).count() <= here.short_slots
             lent = DeviceLease.objects.filter(worker=here, freed_at=None)
             assert lent.count() == sum(mine.values_list("gpus", flat=True)) <= len(here.devices)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_goes_leaves_no_job_waiting_for_it() -> None:
+    worker = workers.sign_on(name="going")
+    with working_as(worker):
+        job = Job.objects.create(kind="demo", placed_on=worker, placed_at=timezone.now())
+    job.refresh_from_db()
+    assert (job.state, job.placed_on) == ("queued", None)

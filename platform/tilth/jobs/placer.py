@@ -91,3 +91,9 @@ def unplace(job: Job) -> bool:
         return False
     DeviceLease.objects.filter(job=job, attempt=None, freed_at=None).update(freed_at=Now())
     return True
+
+
+def take_back(worker: Worker) -> None:
+    """Free the queued jobs that wait for a worker which has gone, so that others can take them."""
+    for job in Job.objects.filter(state=JobState.QUEUED, placed_on=worker):
+        unplace(job)

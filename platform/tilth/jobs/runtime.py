@@ -47,5 +47,7 @@ def working_as(worker: Worker) -> Iterator[Runtime]:
     finally:
         _current.heart.stop()
         workers.sign_off(worker)
+        # A job that was given back may have been placed here again before the sign-off was seen.
+        placer.take_back(worker)
         _current = None
         placer.wake()
