@@ -45,7 +45,8 @@ class Command(BaseCommand):
                 "`up` runs the embedded mode; in production start the services of docker-compose.yml"
             )
         run = settings.VAR / "run"
-        run.mkdir(parents=True, exist_ok=True)
+        for folder in (run, *settings.SOURCE_ROOTS):
+            folder.mkdir(parents=True, exist_ok=True)
         supervisor = Supervisor(run / "processes.json", settings.VAR / "log", self.say)
         with only_one(run / "up.lock", host, port):
             if cleared := supervisor.clear_leftovers():
@@ -73,6 +74,7 @@ class Command(BaseCommand):
         self.say("Preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
+        self.say("Starting the web server, a worker and the scheduler")
         python = [sys.executable, str(settings.ROOT / "manage.py")]
         site = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared, not bound
         shared = {"TILTH_SITE_URL": os.environ.get("TILTH_SITE_URL", site), "PYTHONUNBUFFERED": "1"}
