@@ -8,7 +8,11 @@ from django.conf import settings
 
 from curation.models import CurationRun
 from curation.pipeline.live import LIVE
+from tilth.jobs.models import JobState
 from tilth.storage import Storage
+
+WORKING = {JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING, JobState.PUBLISHING}
+"""States in which the files that were being read last may still be: in any other they have stopped."""
 
 
 @dataclass
@@ -116,11 +120,16 @@ def snapshot(run: CurationRun) -> Snapshot:
     live = storage.read_json(key) if storage.exists(key) else {}
     result = run.job.result or {}
     shards = live.get("shards", {})
-    moving = run.job.state == "running"
+    moving, working = run.job.state == "running", run.job.state in WORKING
     return Snapshot(
         funnel=result.get("funnel") or live.get("funnel", {}),
         shards=[
-            {**row, "kept_percent": percent(row["kept"], row["documents"])} for row in live.get("table", [])
+            {
+                **row,
+                "kept_percent": percent(row["kept"], row["documents"]),
+                "state": "stopped" if row["state"] == "running" and not working else row["state"],
+            }
+            for row in live.get("table", [])
         ],
         total=shards.get("total", 0),
         done=shards.get("done", 0),
@@ -134,3 +143,22 @@ def snapshot(run: CurationRun) -> Snapshot:
 def estimate(run: CurationRun) -> dict[str, Any] | None:
     """What the probe found, once it has."""
     return run.probe.result if run.probe is not None else None
+
+
+def against(value: Any, limit: Any) -> tuple[Any, Any]:
+    """A measured value and its limit with three significant digits, or as many as tell them apart."""
+    for digits in range(3, 12):
+        shown = rounded(value, digits), rounded(limit, digits)
+        if value == limit or shown[0] != shown[1]:
+            return shown
+    return value, limit
+
+
+def rounded(value: Any, digits: int = 3) -> Any:
+    """A number as people read it, without exponent; everything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return value
+    if isinstance(value, int) or value.is_integer():
+        return f"{value:,.0f}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:,.0f}"

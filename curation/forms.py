@@ -156,6 +156,7 @@ class TomlForm(forms.Form):
 
     toml = forms.CharField(
         label="Recipe (TOML)",
+        strip=False,  # the lines are numbered as they were typed
         widget=forms.Textarea(attrs={"rows": 30, "class": "mono", "spellcheck": "false"}),
     )
 

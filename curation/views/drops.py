@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from curation import drops, marks, records
+from curation import drops, figures, marks, records
 from curation.models import CurationRun
 from curation.pipeline.step import registry
 from curation.uploads import namer
@@ -69,8 +69,14 @@ def find_sample(pk: int, document: str) -> tuple[CurationRun, dict[str, Any]]:
 def shown(row: dict[str, Any]) -> dict[str, Any]:
     """A sample as the templates take it."""
     pieces = marks.cut(row["text"], row["spans"])
+    value, limit = figures.against(row["value"], row["limit"])
+    found, wanted = ("Found", "Wanted") if row["reason"] == "other_language" else ("Measured", "Limit")
     return {
         **row,
+        "value": value,
+        "limit": limit,
+        "value_label": found,
+        "limit_label": wanted,
         "pieces": pieces,
         "excerpt": marks.around(pieces),
         "cut": len(row["text"]) < row["text_characters"],

@@ -20,7 +20,7 @@ from tilth.datasets.models import Upload
 from tilth.errors import Conflict, InvalidInput, TilthError
 from tilth.jobs import actions as jobs
 from tilth.jobs import waiting
-from tilth.jobs.models import Job
+from tilth.jobs.models import Attempt, Job, JobState
 
 JOB_MOVES = {"pause": jobs.pause, "resume": jobs.resume, "cancel": jobs.cancel}
 
@@ -136,12 +136,41 @@ def _context(run: CurationRun, request: HttpRequest) -> dict[str, Any]:
             (OPTION_LABELS[name], run.options[name]) for name in OPTION_LABELS if run.options.get(name)
         ],
         "waits_for": waiting.explain(job) if job else "",
+        "last_fault": _last_fault(job) if job else "",
+        "hint": _hint(job, snapshot) if job else "",
         "charts": run_charts(snapshot) if run.state == "succeeded" else [],
         "fault": named(fault),
         "estimate": estimate and {**estimate, "sample": named(estimate.get("sample", ""))},
-        "throttle": ThrottleForm(initial={"workers": snapshot.workers or None}),
+        "throttle": ThrottleForm(initial={"workers": _workers(run, snapshot)}),
         "append": AppendForm(),
     }
+
+
+def _last_fault(job: Job) -> str:
+    """Why the attempt before this one ended, while the job is tried again."""
+    before = job.attempts.exclude(state=Attempt.State.RUNNING).first()
+    if not job.is_moving or before is None or before.state not in {Attempt.State.FAILED, Attempt.State.LOST}:
+        return ""
+    return f"Attempt {before.number} failed: {before.reason}" if before.reason else ""
+
+
+def _hint(job: Job, snapshot: figures.Snapshot) -> str:
+    """What goes on while there is nothing to see yet."""
+    if job.state != JobState.RUNNING or snapshot.pages:
+        return ""
+    if job.stage in {"", "planning"}:
+        return (
+            "The sources are being looked up. A server that does not answer is asked again for some minutes; "
+            "then the attempt ends and says why."
+        )
+    return "The first pages take a while: the filters are being loaded and compiled."
+
+
+def _workers(run: CurationRun, snapshot: figures.Snapshot) -> int | None:
+    """How many processes the run may use now: what it says itself, else what was set last."""
+    if run.job is None:
+        return None
+    return snapshot.workers or run.job.control.get("workers") or run.job.params.get("workers")
 
 
 @requires("curation.run")
@@ -178,7 +207,8 @@ def throttle(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         raise InvalidInput("Processes must be a whole number from 1 to 1024", field="workers")
     actions.throttle_run(Actor.of(request), find_run(pk), form.cleaned_data["workers"])
-    messages.success(request, f"The run goes on with {form.cleaned_data['workers']} processes")
+    workers = form.cleaned_data["workers"]
+    messages.success(request, f"The run goes on with {workers} process{'es' if workers > 1 else ''}")
     return redirect("curation:run", pk=pk)
 
 

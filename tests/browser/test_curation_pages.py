@@ -145,3 +145,17 @@ def test_a_queued_run_says_that_no_worker_is_there(storage: Storage, page_for: P
     page = page_for("researcher")
     page.goto(reverse("curation:run", args=[run.pk]))
     expect(page.get_by_text("python manage.py worker")).to_be_visible()
+
+
+def test_the_dialog_about_cancelling_says_which_button_keeps_the_run(
+    storage: Storage, page_for: PageFor
+) -> None:
+    run = actions.start_run(runs.ACTOR, runs.draft("waiting"))
+    page = page_for("researcher")
+    page.goto(reverse("curation:run", args=[run.pk]))
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Cancel the run")).to_be_visible()
+    dialog.get_by_role("button", name="Keep running").click()
+    expect(dialog).to_be_hidden()
+    assert Job.objects.get(pk=run.job.pk).state == JobState.QUEUED

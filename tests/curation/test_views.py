@@ -7,13 +7,13 @@ import json
 import pytest
 from django.urls import reverse
 
-from curation import actions, marks
+from curation import actions, figures, marks
 from curation.models import CurationRun, Recipe
 from tests.curation.runs import ACTOR, SPAN, TEXT, draft, drop_row, finished
 from tilth.datasets.actions import fail_version
 from tilth.datasets.models import Upload
 from tilth.errors import Conflict
-from tilth.jobs.models import Job
+from tilth.jobs.models import Attempt, Job
 
 pytestmark = pytest.mark.django_db
 
@@ -325,3 +325,73 @@ def test_uploads_go_by_their_file_names(researcher, storage):
         page = researcher.get(address).content.decode()
         assert "mine.jsonl (upload)" in page
         assert source not in page
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"), [("running", "running"), ("failed", "stopped"), ("cancelled", "stopped")]
+)
+def test_files_of_a_run_that_has_ended_are_not_said_to_run(storage, state, shown):
+    run = actions.start_run(ACTOR, draft("halted"))
+    row = {"source": "cc:x.warc.gz", "state": "running", "documents": 4, "kept": 2}
+    storage.write_json(f"{run.prefix}/live.json", {"table": [row, {**row, "state": "done"}]})
+    run.job.state = state
+    assert [row["state"] for row in figures.snapshot(run).shards] == [shown, "done"]
+
+
+def test_a_run_that_is_tried_again_says_why_and_what_it_does(researcher):
+    run = actions.start_run(ACTOR, draft("fresh"))
+    address = reverse("curation:live", args=[run.pk])
+    Attempt.objects.create(job=run.job, number=1, state="failed", reason="no host called data.example")
+    assert "Attempt 1 failed: no host called data.example" in researcher.get(address).content.decode()
+    Attempt.objects.create(job=run.job, number=2, state="running")
+    Job.objects.update(state="running", stage="planning")
+    page = researcher.get(address).content.decode()
+    assert "Attempt 1 failed: no host called data.example" in page
+    assert "The sources are being looked up" in page
+    Job.objects.update(stage="documents")
+    assert "filters are being loaded and compiled" in researcher.get(address).content.decode()
+    Job.objects.update(state="succeeded")
+    assert "Attempt 1 failed" not in researcher.get(address).content.decode()
+
+
+def test_the_processes_of_a_run_are_filled_in(researcher, storage):
+    run = actions.start_run(ACTOR, draft("fresh", workers=3))
+    address = reverse("curation:run", args=[run.pk])
+    assert researcher.get(address).context["throttle"]["workers"].value() == 3
+    said = researcher.post(reverse("curation:throttle", args=[run.pk]), {"workers": 1}, follow=True)
+    assert "goes on with 1 process<" in said.content.decode()
+    assert researcher.get(address).context["throttle"]["workers"].value() == 1
+
+
+def test_a_page_in_another_language_says_what_was_found_and_wanted(researcher, storage):
+    row = drop_row(step="language", reason="other_language", value="de", limit="en", language="de")
+    run = finished(storage, "done", rows=[row])
+    listed = researcher.get(
+        reverse("curation:drops", args=[run.pk]), {"step": "language", "reason": "other_language"}
+    )
+    assert "found <strong>de</strong>, wanted <strong>en</strong>" in listed.content.decode()
+    page = researcher.get(reverse("curation:drop", args=[run.pk, row["id"]])).content.decode()
+    assert "<dt>Wanted</dt><dd>en</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "shown"),
+    [
+        (0.44298245614, 0.2, ("0.443", "0.2")),
+        (0.20004, 0.2, ("0.20004", "0.2")),
+        (123456.7, 100000, ("123,457", "100,000")),
+        (3, 5, ("3", "5")),
+        (0.0000123456, 0, ("0.0000123", "0")),
+        ("de", "en", ("de", "en")),
+        (None, None, (None, None)),
+        (1.0, 1.0, ("1", "1")),
+    ],
+)
+def test_measured_values_are_rounded_as_far_as_they_stay_apart(value, limit, shown):
+    assert figures.against(value, limit) == shown
+
+
+def test_a_recipe_that_is_no_toml_is_told_by_line_and_column(researcher):
+    text = '\n\nname = "mine"\nversion = = 1\n'
+    answer = researcher.post(reverse("curation:recipe_text", args=["fineweb"]), {"toml": text})
+    assert "line 4, column 11" in answer.context["form"].errors["toml"][0]

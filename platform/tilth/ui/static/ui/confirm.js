@@ -1,5 +1,6 @@
 // Asks before what cannot be undone: data-confirm="Delete this?" on a form, a button or a link.
-// data-confirm-label names the button that goes ahead, data-confirm-danger makes it red.
+// data-confirm-label names the button that goes ahead, data-confirm-danger makes it red;
+// data-confirm-dismiss names the other one, where "Cancel" could be read as the deed itself.
 
 const agreed = new WeakSet();
 
@@ -9,6 +10,7 @@ function ask(element) {
   dialog.querySelector("#confirm-text").textContent = element.dataset.confirm;
   go.textContent = element.dataset.confirmLabel ?? element.textContent.trim().slice(0, 40) ?? "Go ahead";
   if (element instanceof HTMLFormElement) go.textContent = element.dataset.confirmLabel ?? "Go ahead";
+  dialog.querySelector("[data-confirm-dismiss]").textContent = element.dataset.confirmDismiss ?? "Cancel";
   const danger = element.classList.contains("danger") || "confirmDanger" in element.dataset;
   go.classList.toggle("primary", !danger);
   go.classList.toggle("danger", danger);
