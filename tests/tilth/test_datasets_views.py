@@ -59,6 +59,33 @@ def test_the_list_can_be_searched_filtered_and_sorted(
     assert "No dataset fits" in text(client.get("/datasets/?q=nothing"))
 
 
+def test_datasets_whose_runs_all_failed_are_left_out_until_asked_for(
+    client_for: ClientFor, notes: DatasetVersion
+) -> None:
+    system = Actor.system("test")
+    for name, fails in (("broken", True), ("on-its-way", False)):
+        version = actions.reserve_version(system, actions.create_dataset(system, name, "documents"))
+        if fails:
+            actions.fail_version(system, version, "no disk")
+    again = actions.reserve_version(system, notes.dataset)
+    actions.fail_version(system, again, "no disk")
+    actions.create_dataset(system, "bare", "problems")
+    client = client_for("researcher")
+
+    def names(query: str) -> list[str]:
+        return [dataset.name for dataset in client.get(f"/datasets/?{query}").context["page"]]
+
+    assert names("") == ["field-notes", "on-its-way"]
+    assert names("state=empty") == ["bare", "broken"]
+    assert names("state=all") == ["bare", "broken", "field-notes", "on-its-way"]
+    shown = client.get("/datasets/?kind=problems&page=9")
+    assert shown.context["hidden"] == 1 and "Show datasets without a version" in text(shown)
+    assert names(shown.context["hidden_query"]) == ["bare"]
+    assert client.get("/datasets/").context["hidden"] == 2
+    assert "Show datasets without a version" not in text(client.get("/datasets/?state=empty"))
+    assert client.get("/datasets/broken/").status_code == 200
+
+
 def test_a_dataset_shows_its_versions(client_for: ClientFor, notes: DatasetVersion) -> None:
     page = text(client_for("lead").get("/datasets/field-notes/"))
     assert "field-notes@1" in page and "CC-BY-4.0" in page

@@ -102,7 +102,7 @@ def list_datasets(
     request: HttpRequest, window: Query[Window], q: str = "", kind: str = "", archived: str = ""
 ) -> list[Any]:
     """Datasets by name; ``archived`` is empty, ``yes`` or ``all``."""
-    form = DatasetFilter({"q": q, "kind": kind, "archived": archived})
+    form = DatasetFilter({"q": q, "kind": kind, "archived": archived, "state": "all"})
     if not form.is_valid():
         field, problems = next(iter(form.errors.items()))
         raise InvalidInput(str(problems[0]), field=field)

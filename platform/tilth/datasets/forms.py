@@ -23,10 +23,11 @@ class DatasetFilter(forms.Form):
     state = forms.ChoiceField(
         required=False,
         choices=[
-            ("", "Any state"),
+            ("", "With a version"),
             ("published", "Published"),
             ("building", "Building"),
-            ("empty", "Without versions"),
+            ("empty", "Without a version"),
+            ("all", "All"),
         ],
     )
     archived = forms.ChoiceField(

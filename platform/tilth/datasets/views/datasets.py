@@ -1,7 +1,7 @@
 """The list of datasets and the page of one: what it is, its versions, its description."""
 
 from django.contrib import messages
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -13,6 +13,8 @@ from tilth.datasets.forms import SORTS, DatasetFilter, DatasetForm
 from tilth.datasets.models import Dataset, DatasetVersion
 from tilth.datasets.views.common import find_dataset, page_of, rights
 
+State = DatasetVersion.State
+
 
 @requires("data.view")
 @require_GET
@@ -21,15 +23,34 @@ def index(request: HttpRequest) -> HttpResponse:
     form = DatasetFilter(request.GET)
     narrowed = any(request.GET.get(name) for name in ("q", "kind", "state", "archived"))
     page = page_of(request, matching(form))
+    others = _without_version(request)
+    hidden = 0 if request.GET.get("state") else matching(others).count()
     return render(
         request,
         "datasets/index.html",
-        {"form": form, "page": page, "narrowed": narrowed, "may": rights(request)},
+        {
+            "form": form,
+            "page": page,
+            "narrowed": narrowed,
+            "hidden": hidden,
+            "hidden_query": others.data.urlencode(),
+            "may": rights(request),
+        },
     )
 
 
+def _without_version(request: HttpRequest) -> DatasetFilter:
+    """The same filters over the datasets that the list leaves out."""
+    query = request.GET.copy()
+    query["state"] = "empty"
+    return DatasetFilter(query)
+
+
 def matching(form: DatasetFilter) -> QuerySet[Dataset]:
-    """Datasets that meet the filters, each with its newest published version's numbers."""
+    """Datasets that meet the filters, each with its newest published version's numbers.
+
+    Unless asked for, those whose every run failed are left out: there is nothing in them to read.
+    """
     newest = DatasetVersion.objects.published().filter(dataset=OuterRef("pk")).order_by("-number")
     found = Dataset.objects.annotate(
         newest=Max("versions__published_at"),
@@ -44,9 +65,10 @@ def matching(form: DatasetFilter) -> QuerySet[Dataset]:
         found = found.filter(archived=wanted["archived"] == "yes")
     if wanted["kind"]:
         found = found.filter(kind=wanted["kind"])
-    if wanted["state"] == "empty":
-        found = found.filter(versions=None)
-    elif wanted["state"]:
+    if wanted["state"] in {"", "empty"}:
+        made = Exists(DatasetVersion.objects.filter(dataset=OuterRef("pk")).exclude(state=State.FAILED))
+        found = found.filter(~made if wanted["state"] else made)
+    elif wanted["state"] != "all":
         found = found.filter(pk__in=DatasetVersion.objects.filter(state=wanted["state"]).values("dataset"))
     for word in wanted["q"].split():
         found = found.filter(
