@@ -23,8 +23,9 @@ def index(request: HttpRequest) -> HttpResponse:
     form = DatasetFilter(request.GET)
     narrowed = any(request.GET.get(name) for name in ("q", "kind", "state", "archived"))
     page = page_of(request, matching(form))
-    others = _without_version(request)
-    hidden = 0 if request.GET.get("state") else matching(others).count()
+    others = request.GET.copy()
+    others["state"] = "empty"
+    hidden = 0 if request.GET.get("state") else matching(DatasetFilter(others)).count()
     return render(
         request,
         "datasets/index.html",
@@ -33,17 +34,10 @@ def index(request: HttpRequest) -> HttpResponse:
             "page": page,
             "narrowed": narrowed,
             "hidden": hidden,
-            "hidden_query": others.data.urlencode(),
+            "hidden_query": others.urlencode(),
             "may": rights(request),
         },
     )
-
-
-def _without_version(request: HttpRequest) -> DatasetFilter:
-    """The same filters over the datasets that the list leaves out."""
-    query = request.GET.copy()
-    query["state"] = "empty"
-    return DatasetFilter(query)
 
 
 def matching(form: DatasetFilter) -> QuerySet[Dataset]:
