@@ -87,16 +87,21 @@ class Live:
             self._reused = (self._reused[0] + 1, self._reused[1] + documents)
         else:
             self._begin()
+            row = self._rows[position]
+            self.reporter.log(f"{row.source}: {documents:,} pages, {row.kept:,} kept, {row.seconds:.1f} s")
         self.show()
 
     def failed(self, position: int, reason: str) -> None:
         """A shard is given up for this attempt."""
         self._running.pop(position, None)
-        self._rows[position] = ShardRow(self.shards[position].source.id, "failed", reason=reason)
+        source = self.shards[position].source.id
+        self._rows[position] = ShardRow(source, "failed", reason=reason)
+        self.reporter.log(f"{source} failed: {reason}", level="error")
 
     def enter(self, stage: str) -> None:
         """Another stage of the run begins."""
         self.stage = stage
+        self.reporter.log(f"stage: {stage}")
         self.show(now=True)
 
     def table(self) -> list[dict[str, Any]]:

@@ -172,6 +172,9 @@ def test_a_job_leaves_its_result_and_manifest(tmp_path: Path, crawl: Path) -> No
     assert storage.read_json("jobs/7/live.json")["stage"] == "done"
     assert result["funnel"]["steps"][-1]["out"]["documents"] == 5
     events = [json.loads(line) for line in (folder / "attempt-2" / "events.jsonl").read_text().splitlines()]
+    logged = [event["text"] for event in events if event["type"] == "log"]
+    assert any(text.startswith(f"file:{path.name}: ") for path in crawl.iterdir() for text in logged)
+    assert "stage: publishing" in logged
     assert {"documents", "deduplication", "publishing"} <= {
         e["stage"] for e in events if e["type"] == "progress"
     }
