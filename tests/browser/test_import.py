@@ -64,3 +64,18 @@ def test_a_refused_file_says_why_beside_its_name(page_for, storage, tmp_path, se
     page.goto("/import/")
     page.get_by_label("File", exact=True).set_input_files(file)
     expect(page.get_by_text("larger than")).to_be_visible()
+
+
+def test_a_file_chosen_before_the_script_has_come_is_sent(page_for, storage, tmp_path):
+    file = tmp_path / "sums.jsonl"
+    file.write_text('{"question": "1+1?", "answer": "2"}\n')
+    page, held, script = page_for("researcher"), [], re.compile(r"/upload[^/]*\.js$")
+    page.route(script, lambda route: held.append(route), times=1)
+    with page.expect_request(script):
+        page.goto("/import/", wait_until="commit")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    for route in held:
+        route.continue_()
+    assert held
+    page.wait_for_url(re.compile(r"upload=[0-9a-f]{64}"))
+    expect(page.get_by_text("1 of 1 looked at can be imported")).to_be_visible()

@@ -66,9 +66,12 @@ async function sendInto(url, file, list, onUploaded) {
 export function uploadFiles(box, onUploaded, url = box.dataset.upload) {
   const input = box.querySelector("input[type=file]");
   const list = box.querySelector("[data-upload-list]");
-  input.addEventListener("change", async () => {
+  const send = async () => {
     const files = [...input.files];
     input.value = "";
     for (const file of files) await sendInto(url, file, list, onUploaded);
-  });
+  };
+  input.addEventListener("change", send);
+  // A file may have been chosen before this script was there.
+  if (input.files.length) send();
 }
