@@ -19,7 +19,17 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from curation.pipeline.decode import looks_binary, looks_like_html
 from curation.pipeline.document import Document
 from curation.pipeline.http_message import BadMessage, TooLarge, decoded_body, parse_response
-from curation.pipeline.members import MAGIC, WARC, Readable, Run, Window, gzip_runs, plain_runs, probe
+from curation.pipeline.members import (
+    MAGIC,
+    WARC,
+    Readable,
+    Run,
+    Window,
+    gzip_runs,
+    opening,
+    plain_runs,
+    probe,
+)
 from tilth.errors import InvalidInput
 
 INNER = 1 << 48
@@ -142,19 +152,22 @@ def _runs(window: Window, source: str) -> Iterator[Run]:
         return
     if not start.startswith(MAGIC):
         if not start.lstrip().startswith(WARC):
-            raise NotWarc(f"{source} is not a WARC file: it begins with {start[:24]!r}", field="sources")
+            raise NotWarc(f"{source} is not a WARC file: it begins with {opening(start)}", field="sources")
         yield from plain_runs(window)
         return
     first = probe(window, 0)
     if first and not first.startswith(WARC):
-        raise NotWarc(f"{source} is gzip, but what it holds is no WARC: {first[:24]!r}", field="sources")
+        raise NotWarc(
+            f"{source} is gzip, but what it holds is no WARC: it begins with {opening(first)}",
+            field="sources",
+        )
     runs: Iterator[Run] = gzip_runs(window)
-    opening = next(runs)
+    earliest = next(runs)
     if not first and (following := next(runs, None)) is None:
         raise NotWarc(
             f"{source} begins like a gzip file, but no WARC record can be read from it", field="sources"
         )
-    yield from chain([opening], [following] if not first and following else [], runs)
+    yield from chain([earliest], [following] if not first and following else [], runs)
 
 
 def _run_records(run: Run, limits: Limits, blocks: WarcRecordType) -> Iterator[RawRecord]:

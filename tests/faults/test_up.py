@@ -118,7 +118,9 @@ def installation() -> Iterator[Installation]:
 
 def test_it_runs_survives_a_kill_and_stops_cleanly(installation: Installation):
     installation.start()
-    assert (installation.folder / "var" / "inbox").is_dir(), "the folder that people are told to put files into"
+    assert (installation.folder / "var" / "inbox").is_dir(), (
+        "the folder that people are told to put files into"
+    )
     assert installation.ready()
     assert "One-time password:" in installation.output
     assert len(installation.children()) == 3
