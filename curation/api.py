@@ -41,6 +41,7 @@ class RunIn(Schema):
     recipe: str = "fineweb"
     limit: int | None = None
     workers: int | None = None
+    disk_budget: int | None = None
     required_share: float | None = None
     new_version: bool = False
 
@@ -112,7 +113,7 @@ def list_runs(request: HttpRequest, before: int | None = None, limit: int = 50) 
 def start_run(request: HttpRequest, payload: RunIn) -> Status:
     """Start a run; its job and version are in the answer."""
     actor = request.auth  # type: ignore[attr-defined]
-    options = {name: getattr(payload, name) for name in ("limit", "workers", "required_share")}
+    options = {name: getattr(payload, name) for name in ("limit", "workers", "disk_budget", "required_share")}
     run = actions.draft_run(
         actor,
         dataset_name=payload.name,

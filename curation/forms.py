@@ -62,6 +62,12 @@ class RunForm(forms.Form):
     workers = forms.IntegerField(
         label="Processes", required=False, min_value=1, max_value=1024, help_text="Empty: one per core."
     )
+    disk_budget = forms.IntegerField(
+        label="Disk for downloads (bytes)",
+        required=False,
+        min_value=1,
+        help_text="Empty: remote files are streamed. With a budget each is downloaded whole first, never beyond it.",
+    )
     required_share = forms.FloatField(
         label="Share of files that must succeed",
         required=False,
@@ -94,7 +100,7 @@ class RunForm(forms.Form):
 
     def options(self) -> dict[str, Any]:
         """The run's options, set ones only."""
-        names = ("limit", "workers", "required_share")
+        names = ("limit", "workers", "disk_budget", "required_share")
         return {name: self.cleaned_data[name] for name in names if self.cleaned_data.get(name) is not None}
 
 

@@ -37,11 +37,12 @@ def test_an_empty_list_says_how_to_begin(researcher):
 
 
 def test_the_form_starts_a_run_and_goes_to_its_page(researcher):
-    answer = researcher.post(reverse("curation:new"), form(limit="5"))
+    answer = researcher.post(reverse("curation:new"), form(limit="5", disk_budget="1000000"))
     run = CurationRun.objects.get()
     assert answer.url == reverse("curation:run", args=[run.pk])
     assert run.job.state == "queued"
     assert run.job.params["limit"] == 5
+    assert run.job.params["disk_budget"] == 1_000_000
     assert run.recipe.name == "minimal"
 
 

@@ -35,6 +35,12 @@ class Command(BaseCommand):
         parser.add_argument("--recipe", default="fineweb", help="name, NAME@NUMBER, or path of a TOML file")
         parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", dest="settings_")
         parser.add_argument("--workers", type=int, help="processes (default: one per core)")
+        parser.add_argument(
+            "--disk-budget",
+            type=int,
+            metavar="BYTES",
+            help="download remote files whole before reading them, never holding more than this (default: stream)",
+        )
         parser.add_argument("--limit", type=int, help="read at most this many pages in all")
         parser.add_argument(
             "--required-share", type=float, default=1.0, help="publish if this share of files succeeds"
@@ -80,7 +86,7 @@ class Command(BaseCommand):
     def draft(self, options: dict[str, Any]) -> CurationRun:
         """The run as asked for; nothing is reserved yet."""
         recipe = pinned(options["recipe"], options["settings_"])
-        names = ("workers", "limit", "required_share")
+        names = ("workers", "limit", "disk_budget", "required_share")
         return actions.draft_run(
             ACTOR,
             dataset_name=options["name"],
