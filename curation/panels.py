@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from curation import records
 from curation.models import CurationRun
+from tilth.accounts.permissions import can
 from tilth.datasets import panels
 from tilth.datasets.models import DatasetVersion
 
@@ -18,7 +19,8 @@ def crawled(request: HttpRequest, version: DatasetVersion, row: dict[str, Any]) 
     if run is None:
         return None
     place = records.Place(row["source"], row["record_offset"], row["record_length"])
-    return {"run": run, "url": records.crawled_url(run, place)}
+    may_open_run = can(request.user, "curation.view")
+    return {"run": run, "url": records.crawled_url(run, place), "may_open_run": may_open_run}
 
 
 def register_all() -> None:

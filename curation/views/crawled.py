@@ -13,7 +13,7 @@ from curation import records
 from curation.models import CurationRun
 from curation.uploads import namer
 from curation.views.runs import find_run
-from tilth.accounts.permissions import requires
+from tilth.accounts.permissions import can, requires
 from tilth.errors import InvalidInput
 from tilth.storage import Storage
 from tilth.ui.sanitise import sandboxed_response
@@ -33,6 +33,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "file": namer([place.source])(place.source),
         "record": record,
         "frame": frame,
+        "may_open_run": can(request.user, "curation.view"),
     }
     return render(request, "curation/crawled.html", context)
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from curation import actions, figures, marks
 from curation.models import CurationRun, Recipe
 from tests.curation.runs import ACTOR, SPAN, TEXT, draft, drop_row, finished
+from tests.tilth.published import document
 from tilth.datasets.actions import fail_version
 from tilth.datasets.models import Upload
 from tilth.errors import Conflict
@@ -396,3 +397,13 @@ def test_a_recipe_that_is_no_toml_is_told_by_line_and_column(researcher):
     text = '\n\nname = "mine"\nversion = = 1\n'
     answer = researcher.post(reverse("curation:recipe_text", args=["fineweb"]), {"toml": text})
     assert "line 4, column 11" in answer.context["form"].errors["toml"][0]
+
+
+@pytest.mark.parametrize(("role", "shown"), [("researcher", True), ("lead", False)])
+def test_the_run_is_linked_from_a_row_only_for_those_who_may_open_it(client_for, storage, role, shown):
+    run = finished(storage, "done")
+    row = document(0)
+    assert row["record_length"], "without a record there is no panel"
+    page = client_for(role).get(reverse("datasets:row", args=["done", run.version.number, row["id"]]))
+    assert reverse("curation:crawled", args=[run.pk]) in page.content.decode()
+    assert (f'href="{reverse("curation:run", args=[run.pk])}"' in page.content.decode()) is shown
