@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "tilth.jobs",
     "tilth.datasets",
     "curation",
+    "labeling",
     "tilth.loop",
 ]
 

@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("ui/", include("tilth.ui.urls")),
     path("", include("tilth.jobs.urls")),
     path("curation/", include("curation.urls")),
+    path("labeling/", include("labeling.urls")),
     path("api/v1/", api.urls),
 ]
 

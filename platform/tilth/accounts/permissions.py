@@ -17,6 +17,9 @@ from tilth.errors import PermissionDenied
 
 EVERYONE = frozenset(Role)
 STAFF = frozenset({Role.RESEARCHER, Role.ADMIN})
+LEADS = frozenset({Role.LEAD, Role.ADMIN})
+REVIEWERS = LEADS | {Role.REVIEWER}
+LABELERS = REVIEWERS | {Role.LABELER}
 ADMIN = frozenset({Role.ADMIN})
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -30,6 +33,14 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "curation.view": STAFF,
     "curation.run": STAFF,
     "recipes.edit": STAFF,
+    "labeling.work": LABELERS,
+    "labeling.review": REVIEWERS,
+    "campaigns.view": LEADS | {Role.RESEARCHER},
+    "campaigns.manage": LEADS,
+    "campaigns.publish": LEADS | {Role.RESEARCHER},
+    "labelers.view": LEADS,
+    "guidelines.view": EVERYONE,
+    "guidelines.edit": LEADS,
     "jobs.view": STAFF,
     "jobs.control": STAFF,
     "workers.view": STAFF,

@@ -1,0 +1,5 @@
+"""What labeling contributes to the home page."""
+
+
+def register_all() -> None:
+    """Add labeling's panels."""
