@@ -146,6 +146,7 @@ class Quota(models.Model):
     difficulty = models.CharField(max_length=40, blank=True)
     language = models.CharField(max_length=12, blank=True)
     target = models.PositiveIntegerField()
+    filled = models.PositiveIntegerField(default=0, help_text="submissions so far")
 
     class Meta:
         ordering: ClassVar = ["id"]

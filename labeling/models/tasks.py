@@ -99,6 +99,14 @@ class Task(models.Model):
     reserved_for = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="who wrote what is judged; not given to them, unless reserved for them",
+    )
     imported_by = models.ForeignKey(
         TaskImport, null=True, blank=True, on_delete=models.PROTECT, related_name="tasks"
     )
@@ -297,18 +305,17 @@ class DraftRevision(models.Model):
     """A draft as it stood: the last one of each ten minutes, and every text that lost a conflict."""
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="history")
-    bucket = models.PositiveBigIntegerField(help_text="ten-minute intervals since 1970; 0 for conflicts")
+    bucket = models.PositiveBigIntegerField(
+        null=True, help_text="ten-minute intervals since 1970; none for a text that lost a conflict"
+    )
     revision = models.PositiveIntegerField()
     payload = models.JSONField()
-    conflict = models.BooleanField(default=False)
     saved_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering: ClassVar = ["-saved_at", "-id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["assignment", "bucket"], condition=Q(conflict=False), name="draft_once_per_bucket"
-            )
+            models.UniqueConstraint(fields=["assignment", "bucket"], name="draft_once_per_bucket")
         ]
 
     def __str__(self) -> str:

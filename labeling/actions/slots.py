@@ -1,0 +1,52 @@
+"""The counts that a task keeps about its slots; every change of a slot goes through here.
+
+Each function changes the task's row in one statement, inside the caller's transaction, together with the
+assignment's own row. The database refuses counts that do not fit (``labeling.models.tasks.Task``).
+Assignments without a slot (gold, pilot, extra work) do not count.
+"""
+
+from django.db.models import Case, F, Value, When
+
+from labeling.models.tasks import Assignment, Task
+
+
+def take(assignment: Assignment) -> None:
+    """A hold has begun."""
+    if assignment.slot is not None:
+        Task.objects.filter(pk=assignment.task_id).update(live=F("live") + 1)
+
+
+def submit(assignment: Assignment) -> bool:
+    """A held or returned slot was submitted; the task is done when all are. Returns whether it is."""
+    if assignment.slot is None:
+        return False
+    full = When(submitted__gte=F("overlap") - 1, then=Value(Task.State.DONE))
+    Task.objects.filter(pk=assignment.task_id).exclude(state=Task.State.WITHDRAWN).update(
+        submitted=F("submitted") + 1, state=Case(full, default=F("state"))
+    )
+    return Task.objects.filter(pk=assignment.task_id, state=Task.State.DONE).exists()
+
+
+def reopen(assignment: Assignment) -> None:
+    """A submission went back to its labeler (returned, or undone); the slot stays theirs."""
+    if assignment.slot is not None:
+        _back_to_open(assignment, submitted=F("submitted") - 1)
+
+
+def free(assignment: Assignment, *, submitted: bool) -> None:
+    """A slot is free again: skipped, ended, or its submission was rejected. Sets ``assignment.slot`` to none.
+
+    The caller writes the assignment's row (slot and state) itself, in the same transaction.
+    """
+    if assignment.slot is None:
+        return
+    # Checked together, row by row: the slot's count must not fall below the submissions at any time.
+    _back_to_open(assignment, live=F("live") - 1, submitted=F("submitted") - int(submitted))
+    assignment.slot = None
+
+
+def _back_to_open(assignment: Assignment, **counts: F) -> None:
+    done = When(state=Task.State.DONE, then=Value(Task.State.OPEN))
+    Task.objects.filter(pk=assignment.task_id).update(
+        state=Case(done, default=F("state")), disagreement=None, **counts
+    )

@@ -1,0 +1,105 @@
+"""Which task somebody gets next: the one strategy, in one place.
+
+In this order: work returned to me, my held drafts, a task reserved for me, a gold task when one is due,
+the widest quota gap, then the least-annotated task first, in the campaign's own order. In a pilot
+everybody gets the same few tasks. Ordinary tasks are locked as they are found (``SKIP LOCKED``, so nobody
+waits for anybody); on SQLite the write transaction itself keeps others out.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from labeling.models.campaigns import Campaign, CampaignState, Member, Profile, Quota
+from labeling.models.tasks import Assignment, AssignmentState, Task, TaskQuerySet
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the strategy found: work that is the person's already, or a task to take (with its slot)."""
+
+    assignment: Assignment | None = None
+    task: Task | None = None
+    slot: int | None = None
+
+
+def mine(user: Any, campaign: Campaign) -> Assignment | None:
+    """What I should go on with: returned work first, then the draft I touched last, then a fresh hold."""
+    open_work = Assignment.objects.open().filter(labeler=user, campaign=campaign)
+    returned = open_work.filter(state=AssignmentState.RETURNED).order_by("id").first()
+    current = open_work.exclude(state=AssignmentState.HELD, draft_revision=0, hold_until__lt=timezone.now())
+    return returned or current.order_by(F("draft_at").desc(nulls_last=True), "id").first()
+
+
+def find(user: Any, campaign: Campaign, member: Member, *, lock: bool) -> Next | None:
+    """The next task that is not this person's yet. With ``lock`` its row is locked until the transaction ends."""
+    for tasks, in_slot in _sources(user, campaign, member):
+        found = _first(tasks, lock)
+        if found is not None:
+            return Next(task=found, slot=_free_slot(found) if in_slot else None)
+    return None
+
+
+def _sources(user: Any, campaign: Campaign, member: Member) -> Iterator[tuple[TaskQuerySet, bool]]:
+    """Places to look, in order, and whether a task from there uses up a slot."""
+    if campaign.state == CampaignState.PILOT:
+        yield _special(user, campaign, Task.Role.PILOT), False
+        return
+    ordinary = _ordinary(user, campaign)
+    yield ordinary.filter(reserved_for=user).order_by("position"), True
+    if gold_due(user, campaign, member.claims):
+        yield _special(user, campaign, Task.Role.GOLD), False
+    free = ordinary.filter(reserved_for=None).exclude(author=user)
+    for quota in _gaps(campaign):
+        yield _in_cell(free, quota).order_by("live", "position"), True
+    yield free.order_by("live", "position"), True
+
+
+def _ordinary(user: Any, campaign: Campaign) -> TaskQuerySet:
+    tasks = Task.objects.claimable().filter(campaign=campaign).unseen_by(user)
+    return _speakable(tasks, user)
+
+
+def _special(user: Any, campaign: Campaign, role: Task.Role) -> TaskQuerySet:
+    tasks = Task.objects.filter(campaign=campaign, role=role, state=Task.State.OPEN).unseen_by(user)
+    return _speakable(tasks, user).order_by("position")
+
+
+def _speakable(tasks: TaskQuerySet, user: Any) -> TaskQuerySet:
+    """Tasks in a language that the person speaks, where either says anything about languages."""
+    spoken = Profile.objects.filter(user=user).values_list("languages", flat=True).first()
+    return tasks.filter(Q(language="") | Q(language__in=spoken)) if spoken else tasks
+
+
+def gold_due(user: Any, campaign: Campaign, claims: int) -> bool:
+    """Whether this claim is a gold one: by a hash, so that nobody can count along, yet tests can."""
+    if not campaign.gold_rate:
+        return False
+    digest = hashlib.sha256(f"{user.pseudonym}:{campaign.pk}:{claims}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < campaign.gold_rate
+
+
+def _gaps(campaign: Campaign) -> list[Quota]:
+    """Quotas that are not filled, the widest gap (as a share of its target) first."""
+    short = campaign.quotas.filter(filled__lt=F("target"))
+    return sorted(short, key=lambda quota: (quota.filled / quota.target, quota.pk))
+
+
+def _in_cell(tasks: TaskQuerySet, quota: Quota) -> TaskQuerySet:
+    wanted = {"topic": quota.topic, "difficulty": quota.difficulty, "language": quota.language}
+    return tasks.filter(**{name: value for name, value in wanted.items() if value})
+
+
+def _first(tasks: TaskQuerySet, lock: bool) -> Task | None:
+    return (tasks.select_for_update(skip_locked=True, of=("self",)) if lock else tasks).first()
+
+
+def _free_slot(task: Task) -> int:
+    if task.live == 0:
+        return 0
+    used = set(task.assignments.filter(slot__isnull=False).values_list("slot", flat=True))
+    return next(slot for slot in range(task.overlap) if slot not in used)
