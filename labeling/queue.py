@@ -35,10 +35,16 @@ def mine(user: Any, campaign: Campaign) -> Assignment | None:
     return returned or current.order_by(F("draft_at").desc(nulls_last=True), "id").first()
 
 
-def find(user: Any, campaign: Campaign, member: Member, *, lock: bool) -> Next | None:
-    """The next task that is not this person's yet. With ``lock`` its row is locked until the transaction ends."""
+def find(
+    user: Any, campaign: Campaign, member: Member, *, lock: bool, wanted: Task | None = None
+) -> Next | None:
+    """The next task that is not this person's yet. With ``lock`` its row is locked until the transaction ends.
+
+    ``wanted`` (one that was offered a moment ago) is preferred wherever the strategy would allow it.
+    """
     for tasks, in_slot in _sources(user, campaign, member):
-        found = _first(tasks, lock)
+        found = _first(tasks.filter(pk=wanted.pk), lock) if wanted else None
+        found = found or _first(tasks, lock)
         if found is not None:
             return Next(task=found, slot=_free_slot(found) if in_slot else None)
     return None

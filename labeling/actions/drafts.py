@@ -1,0 +1,168 @@
+"""Drafts: saved by revision, so that two tabs (or two machines) never overwrite each other in silence.
+
+A save names the revision it is based on and the token of the hold. It is one conditional update; where
+the draft has moved on meanwhile, the text that lost is kept in the history and the caller gets both.
+Saves, presence and progress are not audited.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.actions.claims import open_hold
+from labeling.actions.guards import require_own
+from labeling.models.tasks import OPEN_STATES, Assignment, DraftRevision
+from labeling.protocol import inputs as input_log
+from labeling.protocol.activity import Spent, credit
+from labeling.protocol.payload import check_payload
+from tilth.accounts.actors import Actor
+from tilth.errors import Conflict, InvalidInput, NotFound
+
+BUCKET_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """What a browser sends: the text, what it is based on, and how it came about.
+
+    ``active`` and ``idle`` are seconds since the last save or heartbeat that was answered.
+    """
+
+    token: str
+    revision: int
+    payload: dict[str, Any]
+    tab: str = ""
+    inputs: dict[str, int] | None = None
+    active: float = 0.0
+    idle: float = 0.0
+
+
+class DraftMoved(Conflict):
+    """The draft was changed elsewhere; ``assignment`` is as it stands, and the sent text is in the history."""
+
+    code = "draft_moved"
+
+    def __init__(self, assignment: Assignment) -> None:
+        super().__init__("This task was changed in another tab or on another machine. Both texts are kept.")
+        self.assignment = assignment
+
+
+class HoldEnded(Conflict):
+    """The task is no longer this person's to write; the sent text is in the history."""
+
+    code = "hold_ended"
+    status = 410
+
+
+def save_draft(actor: Actor, assignment: Assignment, save: Save) -> Assignment:
+    """Store a draft as the next revision; returns the assignment as it stands.
+
+    Raises :class:`DraftMoved` when it is based on an older revision, :class:`HoldEnded` when the hold is
+    over. In both cases what was sent has been kept.
+    """
+    require_own(actor, assignment)
+    check_payload(save.payload)
+    if not store(assignment, save):
+        raise kept(assignment, save)
+    return assignment
+
+
+@transaction.atomic
+def store(assignment: Assignment, save: Save) -> bool:
+    """Write the draft if it is based on the newest revision; says whether it was."""
+    now = timezone.now()
+    spent = spend(assignment, save.active, save.idle, now)
+    changes: dict[str, Any] = {
+        "draft": save.payload,
+        "draft_revision": save.revision + 1,
+        "draft_at": now,
+        "draft_tab": save.tab[:40],
+        "prefetched": False,
+        "seen_at": now,
+        "active_seconds": assignment.active_seconds + spent.active,
+        "idle_seconds": assignment.idle_seconds + spent.idle,
+    }
+    if save.inputs is not None:
+        changes["inputs"] = input_log.clean(save.inputs)
+    current = Assignment.objects.filter(
+        pk=assignment.pk, hold_token=save.token, state__in=OPEN_STATES, draft_revision=save.revision
+    )
+    if not current.update(**changes):
+        return False
+    for name, value in changes.items():
+        setattr(assignment, name, value)
+    remember(assignment)
+    return True
+
+
+def spend(assignment: Assignment, active: float, idle: float, now: datetime) -> Spent:
+    """What of the reported seconds counts since the assignment was last heard of."""
+    since = assignment.seen_at or assignment.held_at
+    return credit(active, idle, (now - since).total_seconds())
+
+
+def remember(assignment: Assignment) -> None:
+    """Keep the draft as the text of this ten minutes."""
+    assert assignment.draft_at is not None
+    point = DraftRevision(
+        assignment=assignment,
+        bucket=int(assignment.draft_at.timestamp()) // BUCKET_SECONDS,
+        revision=assignment.draft_revision,
+        payload=assignment.draft,
+        saved_at=assignment.draft_at,
+    )
+    DraftRevision.objects.bulk_create(
+        [point],
+        update_conflicts=True,
+        unique_fields=["assignment", "bucket"],
+        update_fields=["revision", "payload", "saved_at"],
+    )
+
+
+def kept(assignment: Assignment, save: Save) -> Conflict:
+    """Keep a text that could not be saved, and say why it could not."""
+    assignment.refresh_from_db()
+    same = save.payload == assignment.draft
+    if not same:
+        DraftRevision.objects.create(assignment=assignment, revision=save.revision, payload=save.payload)
+    if assignment.is_open and assignment.hold_token == save.token:
+        return DraftMoved(assignment)
+    state = assignment.get_state_display().lower()
+    why = f" ({assignment.reason})" if assignment.reason else ""
+    return HoldEnded(f"This task is {state} now{why}. Your text is kept in its history.")
+
+
+@transaction.atomic
+def restore(actor: Actor, assignment: Assignment, point: DraftRevision, *, token: str, revision: int) -> Assignment:
+    """Make an earlier text the draft again, as a new revision; what stands now goes into the history first."""
+    require_own(actor, assignment)
+    if point.assignment_id != assignment.pk:
+        raise NotFound("This task has no such earlier text.")
+    if assignment.draft is not None and assignment.draft != point.payload:
+        DraftRevision.objects.create(
+            assignment=assignment, revision=assignment.draft_revision, payload=assignment.draft
+        )
+    if not store(assignment, Save(token=token, revision=revision, payload=point.payload)):
+        raise DraftMoved(Assignment.objects.get(pk=assignment.pk))
+    return assignment
+
+
+@transaction.atomic
+def presence(actor: Actor, assignment: Assignment, *, active: float, idle: float) -> None:
+    """A heartbeat: measures, never decides. A hold taken ahead begins in earnest when the task is looked at."""
+    require_own(actor, assignment)
+    if active < 0 or idle < 0:
+        raise InvalidInput("Seconds are never negative.", field="active")
+    now = timezone.now()
+    spent = spend(assignment, active, idle, now)
+    Assignment.objects.filter(pk=assignment.pk, state__in=OPEN_STATES).update(
+        seen_at=now,
+        active_seconds=F("active_seconds") + spent.active,
+        idle_seconds=F("idle_seconds") + spent.idle,
+    )
+    if assignment.prefetched:
+        open_hold(assignment)

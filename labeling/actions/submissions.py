@@ -1,0 +1,207 @@
+"""Handing in an annotation, and taking it back within a minute.
+
+A submission is one transaction: the annotation, its assignment, the task's counts, the labeler's day,
+the quota and the audit entry. It carries an idempotency key, so that a lost answer can be asked for again.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from labeling import display
+from labeling.actions import drafts, safeguards, slots, tallies
+from labeling.actions.drafts import Save
+from labeling.actions.guards import require_own
+from labeling.models.annotations import UNDO, Annotation, AnnotationState, Review
+from labeling.models.campaigns import Campaign, Member, Quota
+from labeling.models.tasks import Assignment, AssignmentState, Task
+from labeling.protocol.disagreement import disagreement
+from labeling.protocol.kind import Problem, TaskView
+from labeling.protocol.payload import check_payload
+from tilth.accounts import audit
+from tilth.accounts.actors import Actor
+from tilth.errors import Conflict, InvalidInput
+
+
+class NotReady(InvalidInput):
+    """A payload that cannot be submitted as it is; ``problems`` say where and why."""
+
+    code = "not_ready"
+    status = 422
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(" ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What is handed in: the last text, the key that makes repeating it harmless, and what the labeler saw.
+
+    ``noticed``: the labeler has read what the safeguards found before submitting, and submits all the same.
+    """
+
+    save: Save
+    key: str
+    noticed: bool = False
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def submit(actor: Actor, assignment: Assignment, handed: Handed) -> Annotation:
+    """Hand in; the same key again gives the same annotation.
+
+    Raises :class:`NotReady`, :class:`labeling.actions.drafts.DraftMoved`, or
+    :class:`labeling.actions.safeguards.Noticed` with what the labeler should look at first.
+    """
+    require_own(actor, assignment)
+    if not 8 <= len(handed.key) <= 64:
+        raise InvalidInput("The idempotency key must have 8 to 64 characters.", field="key")
+    earlier = Annotation.objects.filter(idempotency_key=handed.key, assignment=assignment).first()
+    if earlier is not None:
+        return earlier
+    save = replace(handed.save, payload=check_payload(handed.save.payload))
+    campaign = assignment.campaign
+    task = display.view_of(assignment.task, assignment.display)
+    problems = campaign.task_kind.check(save.payload, task, campaign.schema)
+    if problems:
+        raise NotReady(problems)
+    found = safeguards.before_submit(campaign, save.payload, noticed=handed.noticed)
+    with transaction.atomic():
+        # The text first, under the same revision rule as any draft: it also locks the assignment's row.
+        if not drafts.store(assignment, save):
+            moved = True
+        else:
+            moved = False
+            annotation = _hand_in(actor, assignment, task, handed.key)
+            safeguards.record(annotation, found)
+    if moved:
+        raise drafts.kept(assignment, save)
+    return annotation
+
+
+def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> Annotation:
+    campaign, kind = assignment.campaign, assignment.campaign.task_kind
+    payload, role = assignment.draft, assignment.task.role
+    before = assignment.annotations.order_by("-attempt").values_list("attempt", flat=True).first() or 0
+    if before:
+        assignment.annotations.filter(current=True).update(current=False)
+    annotation = Annotation(
+        assignment=assignment,
+        task_id=assignment.task_id,
+        campaign=campaign,
+        labeler_id=assignment.labeler_id,
+        attempt=before + 1,
+        role=role,
+        payload=payload,
+        payload_version=kind.version,
+        measures=kind.measure(payload, task, campaign.schema),
+        task_version=assignment.task_version,
+        guideline_id=assignment.guideline_id,
+        clauses=[clause["id"] for clause in payload.get("clauses") or () if clause.get("id")],
+        display=assignment.display,
+        inputs=assignment.inputs,
+        active_seconds=assignment.active_seconds,
+        idle_seconds=assignment.idle_seconds,
+        idempotency_key=key,
+    )
+    annotation.gold_score = _gold_score(annotation, assignment.task, campaign)
+    annotation.reviews_wanted = _reviews_wanted(annotation, campaign)
+    annotation.save(force_insert=True)
+    Assignment.objects.filter(pk=assignment.pk).update(state=AssignmentState.SUBMITTED, reason="")
+    assignment.state = AssignmentState.SUBMITTED
+    if slots.submit(assignment):
+        measure_disagreement(assignment.task, campaign)
+    _count(annotation, assignment, 1)
+    audit.record(actor, "annotation.submit", annotation.reference, task=assignment.task.reference)
+    return annotation
+
+
+def _gold_score(annotation: Annotation, task: Task, campaign: Campaign) -> float | None:
+    score = campaign.task_kind.score
+    if task.gold is None or score is None:
+        return None
+    return score(annotation.payload, task.gold, campaign.schema)
+
+
+def _reviews_wanted(annotation: Annotation, campaign: Campaign) -> int:
+    """Whether this one is reviewed: drawn by its random id, so that nobody can tell beforehand."""
+    if annotation.role == Task.Role.GOLD:
+        return 0
+    if annotation.attempt > 1:  # what came back from a reviewer is looked at again
+        return campaign.reviews_each
+    drawn = int.from_bytes(hashlib.sha256(annotation.pk.bytes).digest()[:8], "big") / 2**64
+    return campaign.reviews_each if drawn < campaign.review_rate else 0
+
+
+def measure_disagreement(task: Task, campaign: Campaign) -> None:
+    """Keep how far a finished task's annotations lie apart, for the list of what is worth reading."""
+    values = list(Annotation.objects.filter(task=task, current=True).values_list("measures", flat=True))
+    found = disagreement(campaign.task_kind.measures(campaign.schema), values)
+    Task.objects.filter(pk=task.pk).update(disagreement=found)
+
+
+def _count(annotation: Annotation, assignment: Assignment, sign: int) -> None:
+    """The labeler's day, the quota and the gold record; with ``sign`` -1 everything but the time is taken back."""
+    campaign = assignment.campaign
+    spent = time_since_last(annotation) if sign > 0 else {}
+    tallies.add(campaign.pk, annotation.labeler_id, submitted=sign, **spent)
+    if assignment.slot is not None and annotation.attempt == 1:
+        fill_quota(assignment.task, sign)
+    if annotation.gold_score is not None:
+        Member.objects.filter(campaign=campaign, user_id=annotation.labeler_id).update(
+            gold_seen=F("gold_seen") + sign, gold_score=F("gold_score") + sign * annotation.gold_score
+        )
+        safeguards.check_gold(campaign, annotation.labeler_id)
+
+
+def time_since_last(annotation: Annotation) -> dict[str, float]:
+    """Seconds since the assignment's last submission: a resubmission counts only what came on top."""
+    last = annotation.assignment.annotations.exclude(pk=annotation.pk).order_by("-attempt").first()
+    return {
+        "active_seconds": annotation.active_seconds - (last.active_seconds if last else 0.0),
+        "idle_seconds": annotation.idle_seconds - (last.idle_seconds if last else 0.0),
+    }
+
+
+def fill_quota(task: Task, by: int) -> None:
+    """Count a submission in every quota cell that the task lies in."""
+    cells = Q(topic__in=["", task.topic]) & Q(difficulty__in=["", task.difficulty])
+    cells &= Q(language__in=["", task.language])
+    Quota.objects.filter(cells, campaign_id=task.campaign_id).update(filled=F("filled") + by)
+
+
+@transaction.atomic
+def undo(actor: Actor, annotation: Annotation) -> Assignment:
+    """Take a submission back within a minute: the draft is open again as if nothing had been sent."""
+    assignment = Assignment.objects.select_related("task", "campaign").get(pk=annotation.assignment_id)
+    require_own(actor, assignment)
+    fresh = Annotation.objects.filter(
+        pk=annotation.pk,
+        current=True,
+        state=AnnotationState.SUBMITTED,
+        submitted_at__gt=timezone.now() - UNDO,
+    )
+    if not fresh.update(current=False, state=AnnotationState.UNDONE):
+        raise Conflict("A submission can be taken back for one minute; that has passed.", code="too_late")
+    earlier = assignment.annotations.exclude(state=AnnotationState.UNDONE).order_by("-attempt").first()
+    if earlier is not None:
+        Annotation.objects.filter(pk=earlier.pk).update(current=True)
+    state = AssignmentState.RETURNED if earlier is not None else AssignmentState.HELD
+    until = timezone.now() + timedelta(minutes=assignment.campaign.hold_minutes)
+    Assignment.objects.filter(pk=assignment.pk).update(state=state, hold_until=until, reason=_note(earlier))
+    slots.reopen(assignment)
+    _count(annotation, assignment, -1)
+    audit.record(actor, "annotation.undo", annotation.reference)
+    assignment.refresh_from_db()
+    return assignment
+
+
+def _note(earlier: Annotation | None) -> str:
+    """Why it had been returned, where it had been."""
+    last = Review.objects.filter(annotation=earlier).last() if earlier else None
+    return last.note[:500] if last else ""

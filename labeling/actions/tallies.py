@@ -1,0 +1,22 @@
+"""Adds to one labeler's day in one campaign; call it inside the transaction of what is counted."""
+
+import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.models.campaigns import Tally
+
+
+def add(campaign: int, labeler: int, day: datetime.date | None = None, **amounts: float) -> None:
+    """Add amounts to counters by name; negative ones take back what was added on the same day."""
+    key = {"campaign_id": campaign, "labeler_id": labeler, "day": day or timezone.now().date()}
+    changes = {name: F(name) + amount for name, amount in amounts.items()}
+    if Tally.objects.filter(**key).update(**changes):
+        return
+    try:
+        with transaction.atomic():
+            Tally.objects.create(**key, **amounts)
+    except IntegrityError:  # the day's first two events came at once
+        Tally.objects.filter(**key).update(**changes)

@@ -1,0 +1,32 @@
+"""What every payload must be, whatever its kind: a JSON object of bounded size and depth."""
+
+import json
+from typing import Any
+
+from tilth.errors import InvalidInput
+
+MOST_BYTES = 2_000_000
+DEEPEST = 12
+
+
+def check_payload(payload: Any) -> dict[str, Any]:
+    """The payload itself, or :class:`InvalidInput`: not an object, too large, or nested too deep."""
+    if not isinstance(payload, dict):
+        raise InvalidInput("A draft is a JSON object.", code="bad_payload", field="payload")
+    if _depth(payload) > DEEPEST:
+        raise InvalidInput("The draft is nested too deep to be one of this page.", code="bad_payload")
+    if len(json.dumps(payload)) > MOST_BYTES:
+        raise InvalidInput(
+            "The text is longer than 2 MB; shorten it, or attach a file instead.", code="too_long", status=413
+        )
+    return payload
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects nest; stops looking past the limit."""
+    layer, depth = [value], 0
+    while layer and depth <= DEEPEST:
+        inner = [v for v in layer if isinstance(v, dict | list)]
+        layer = [item for v in inner for item in (v.values() if isinstance(v, dict) else v)]
+        depth += bool(inner)
+    return depth
