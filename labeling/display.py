@@ -17,9 +17,7 @@ def choose(task: Task, campaign: Campaign) -> dict[str, Any]:
 
 def answers(task: Task) -> list[Answer]:
     """A task's candidates as kinds see them."""
-    return [
-        Answer(c.position, c.messages, c.model, c.checkpoint, c.sampling) for c in task.candidates.all()
-    ]
+    return [Answer(c.position, c.messages, c.model, c.checkpoint, c.sampling) for c in task.candidates.all()]
 
 
 def view_of(task: Task, display: dict[str, Any] | None = None) -> TaskView:

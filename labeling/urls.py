@@ -1,6 +1,6 @@
 """Addresses of labeling, one list per concern."""
 
-from django.urls import URLPattern
+from labeling.routes import guidelines, threads, work
 
 app_name = "labeling"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [*work.urlpatterns, *guidelines.urlpatterns, *threads.urlpatterns]

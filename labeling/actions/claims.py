@@ -55,7 +55,8 @@ def prefetch(actor: Actor, campaign: Campaign) -> Assignment:
 def _member(actor: Actor, campaign: Campaign) -> Member:
     if not campaign.is_open:
         raise Conflict(
-            f"{campaign} is {campaign.get_state_display().lower()}; no task can be claimed now.", code="not_open"
+            f"{campaign} is {campaign.get_state_display().lower()}; no task can be claimed now.",
+            code="not_open",
         )
     lacking = eligibility.missing(actor.user, campaign)
     if lacking:
@@ -154,7 +155,9 @@ def skip(actor: Actor, assignment: Assignment, reason: str) -> Assignment:
     require_own(actor, assignment)
     reason = " ".join(reason.split())
     if not reason:
-        raise InvalidInput("Say in a few words why you skip it; leads read this.", code="no_reason", field="reason")
+        raise InvalidInput(
+            "Say in a few words why you skip it; leads read this.", code="no_reason", field="reason"
+        )
     locked = _lock(assignment)
     if locked.state != AssignmentState.HELD:
         raise _not_held(locked)
@@ -186,9 +189,13 @@ def end(actor: Actor, assignment: Assignment, reason: str) -> Assignment:
     require_lead(actor, assignment.campaign)
     locked = _lock(assignment)
     if not locked.is_open:
-        raise Conflict(f"This task is {locked.get_state_display().lower()} and held by nobody.", code="not_held")
+        raise Conflict(
+            f"This task is {locked.get_state_display().lower()} and held by nobody.", code="not_held"
+        )
     _let_go(locked, AssignmentState.ENDED, reason.strip()[:500] or "A lead ended the hold.")
-    audit.record(actor, "task.end", locked.task.reference, labeler=locked.labeler.pseudonym, reason=reason[:500])
+    audit.record(
+        actor, "task.end", locked.task.reference, labeler=locked.labeler.pseudonym, reason=reason[:500]
+    )
     return locked
 
 

@@ -137,7 +137,9 @@ def kept(assignment: Assignment, save: Save) -> Conflict:
 
 
 @transaction.atomic
-def restore(actor: Actor, assignment: Assignment, point: DraftRevision, *, token: str, revision: int) -> Assignment:
+def restore(
+    actor: Actor, assignment: Assignment, point: DraftRevision, *, token: str, revision: int
+) -> Assignment:
     """Make an earlier text the draft again, as a new revision; what stands now goes into the history first."""
     require_own(actor, assignment)
     if point.assignment_id != assignment.pk:

@@ -5,9 +5,8 @@ the quota and the audit entry. It carries an idempotency key, so that a lost ans
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -49,7 +48,6 @@ class Handed:
     save: Save
     key: str
     noticed: bool = False
-    warnings: list[dict[str, Any]] = field(default_factory=list)
 
 
 def submit(actor: Actor, assignment: Assignment, handed: Handed) -> Annotation:
@@ -61,8 +59,7 @@ def submit(actor: Actor, assignment: Assignment, handed: Handed) -> Annotation:
     require_own(actor, assignment)
     if not 8 <= len(handed.key) <= 64:
         raise InvalidInput("The idempotency key must have 8 to 64 characters.", field="key")
-    earlier = Annotation.objects.filter(idempotency_key=handed.key, assignment=assignment).first()
-    if earlier is not None:
+    if earlier := _handed_before(assignment, handed.key):
         return earlier
     save = replace(handed.save, payload=check_payload(handed.save.payload))
     campaign = assignment.campaign
@@ -73,15 +70,17 @@ def submit(actor: Actor, assignment: Assignment, handed: Handed) -> Annotation:
     found = safeguards.before_submit(campaign, save.payload, noticed=handed.noticed)
     with transaction.atomic():
         # The text first, under the same revision rule as any draft: it also locks the assignment's row.
-        if not drafts.store(assignment, save):
-            moved = True
-        else:
-            moved = False
+        if drafts.store(assignment, save):
             annotation = _hand_in(actor, assignment, task, handed.key)
             safeguards.record(annotation, found)
-    if moved:
-        raise drafts.kept(assignment, save)
-    return annotation
+            return annotation
+    if earlier := _handed_before(assignment, handed.key):  # the same request, sent twice at once
+        return earlier
+    raise drafts.kept(assignment, save)
+
+
+def _handed_before(assignment: Assignment, key: str) -> Annotation | None:
+    return Annotation.objects.filter(idempotency_key=key, assignment=assignment).first()
 
 
 def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> Annotation:

@@ -96,6 +96,8 @@ class Campaign(models.Model):
     currency = models.CharField(max_length=3, default="EUR")
     budget = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     leads = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="campaigns_led")
+    telltale_hits = models.PositiveBigIntegerField(default=0, help_text="tell-tale words seen so far")
+    telltale_words = models.PositiveBigIntegerField(default=0, help_text="of so many words in all")
     tasks_made = models.PositiveBigIntegerField(default=0, help_text="tasks ever added; numbers them")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -190,6 +192,7 @@ class Member(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")
     state = models.CharField(max_length=10, choices=State.choices, default=State.INVITED)
     reason = models.CharField(max_length=300, blank=True, help_text="why new tasks are paused")
+    paused_at = models.DateTimeField(null=True, blank=True)
     weekly_minutes = models.PositiveIntegerField(default=0, help_text="capacity per week; 0 is not limited")
     consented_at = models.DateTimeField(null=True, blank=True)
     consent_text = models.TextField(blank=True, help_text="the text agreed to")
@@ -209,6 +212,27 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.campaign_id}"
+
+
+class RosterInvite(models.Model):
+    """Somebody invited by address who has no account yet; becomes a member when they first open their work."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="roster_invites")
+    email = models.EmailField()
+    fields = models.JSONField(default=dict, help_text="weekly_minutes, languages, expertise, region")
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["email"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["campaign", "email"], name="roster_invite_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.email
 
 
 class Announcement(models.Model):

@@ -114,6 +114,7 @@ class TaskKind:
     * ``measures(schema)`` and ``measure(payload, task, schema)``: values by measure name; a value that
       is missing is left out. A measure of level nominal may be text.
     * ``score(payload, gold, schema)``: 0 to 1 against a known answer (closed kinds only).
+    * ``facts(payload, task, schema)``: what was answered as pairs of title and words, for reading.
     * ``texts(payload)``: what was written, for safeguards.
     * ``rows(dataset_kind, submission)``: dataset rows without ``id`` and ``provenance``; may be none.
     * ``lengths(payload, task)``: for kinds that compare: (winner, lengths by position), for length bias;
@@ -136,6 +137,7 @@ class TaskKind:
     shortcuts: Callable[[Schema], list[Shortcut]]
     measures: Callable[[Schema], list[Measure]]
     measure: Callable[[Payload, TaskView, Schema], dict[str, Any]]
+    facts: Callable[[Payload, TaskView, Schema], list[tuple[str, str]]]
     texts: Callable[[Payload], list[Text]]
     rows: Callable[[str, Submission], list[dict[str, Any]]]
     score: Callable[[Payload, Payload, Schema], float] | None = None
@@ -147,6 +149,11 @@ class TaskKind:
     def template(self) -> str:
         """The template of its work pane."""
         return f"labeling/kinds/{self.name}.html"
+
+    @property
+    def answer_template(self) -> str:
+        """The template that shows a finished payload for reading."""
+        return f"labeling/kinds/{self.name}_answer.html"
 
     @property
     def script(self) -> str:

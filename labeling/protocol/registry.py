@@ -9,10 +9,13 @@ from labeling.protocol.kind import TaskKind
 from tilth.errors import InvalidInput
 
 WORKSPACE_KEYS = {
-    "?": "This list",
-    "g": "Guideline: search it",
+    "?": "Show the shortcuts",
+    "/": "Search the guideline",
+    "g": "Then a letter: go to another section",
     "n": "Skip this task",
     "h": "Ask for help",
+    "j": "Next row",
+    "k": "Row before",
 }
 """Single keys that mean the same in every workspace; kinds may not use them."""
 

@@ -1,0 +1,230 @@
+"""Who takes part in a campaign: invited, joined with consent, paused, gone.
+
+People are invited by account or by address (a table of addresses); whoever has no account yet gets an
+invitation to one, and becomes a member when they first open their work.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.actions.guards import require_lead
+from labeling.models.campaigns import Announcement, Campaign, Member, Profile, RosterInvite
+from labeling.protocol.rosterfile import Line, read_roster
+from tilth.accounts import audit
+from tilth.accounts.actions import invitations
+from tilth.accounts.actors import Actor
+from tilth.accounts.models import Role, User
+from tilth.accounts.permissions import can, require
+from tilth.errors import Conflict, InvalidInput, TilthError
+
+LABELING = Actor.system("labeling")
+State = Member.State
+
+
+@dataclass(slots=True)
+class Invited:
+    """What came of a table of addresses: members made, accounts invited (address → link), faults by line."""
+
+    members: list[str] = field(default_factory=list)
+    accounts: dict[str, str] = field(default_factory=dict)
+    already: list[str] = field(default_factory=list)
+    faults: list[tuple[int, str]] = field(default_factory=list)
+
+
+@transaction.atomic
+def invite(actor: Actor, campaign: Campaign, user: User, *, weekly_minutes: int = 0) -> Member:
+    """Invite somebody who has an account; whoever had left is invited anew."""
+    require_lead(actor, campaign)
+    if not can(user, "labeling.work"):
+        raise InvalidInput(
+            f"{user} is a {user.get_role_display().lower()} and does not label; an admin can change the role.",
+            code="wrong_role",
+            field="user",
+        )
+    member, made = Member.objects.get_or_create(
+        campaign=campaign,
+        user=user,
+        defaults={"invited_by": actor.user, "weekly_minutes": _minutes(weekly_minutes)},
+    )
+    if not made and not Member.objects.filter(pk=member.pk, state=State.LEFT).update(state=State.INVITED):
+        raise Conflict(f"{user} takes part in {campaign} already.", code="already_member", field="user")
+    member.refresh_from_db()
+    audit.record(actor, "member.invite", campaign.reference, labeler=user.pseudonym)
+    return member
+
+
+def invite_file(actor: Actor, campaign: Campaign, text: str) -> Invited:
+    """Invite everybody of a CSV table (e-mail, name, weekly_minutes, languages, expertise, region).
+
+    Good lines count, bad ones are reported by number; the same table again changes nothing.
+    """
+    require_lead(actor, campaign)
+    result = Invited()
+    for line in read_roster(text):
+        try:
+            _invite_line(actor, campaign, line, result)
+        except TilthError as error:
+            result.faults.append((line.number, error.message))
+    return result
+
+
+@transaction.atomic
+def _invite_line(actor: Actor, campaign: Campaign, line: Line, result: Invited) -> None:
+    if line.fault:
+        raise InvalidInput(line.fault)
+    user = User.objects.filter(email__iexact=line.email).first()
+    if user is not None:
+        if campaign.members.filter(user=user).exclude(state=State.LEFT).exists():
+            result.already.append(line.email)
+            return
+        invite(actor, campaign, user, weekly_minutes=line.weekly_minutes)
+        _describe(user, line.fields)
+        result.members.append(line.email)
+        return
+    _, made = RosterInvite.objects.update_or_create(
+        campaign=campaign, email=line.email, defaults={"fields": line.fields, "invited_by": actor.user}
+    )
+    if not made:
+        result.already.append(line.email)
+        return
+    result.accounts[line.email] = _invite_account(line)
+    audit.record(actor, "member.invite_address", campaign.reference)
+
+
+def _invite_account(line: Line) -> str:
+    """The link to an account, empty where the person has an open invitation from elsewhere."""
+    try:
+        return invitations.invite(LABELING, line.email, Role.LABELER).link
+    except Conflict:
+        return ""
+
+
+@transaction.atomic
+def claim_invites(user: User) -> int:
+    """Turn waiting invitations to this address into memberships; returns how many."""
+    waiting = list(RosterInvite.objects.filter(email__iexact=user.email).select_related("campaign"))
+    for row in waiting:
+        Member.objects.get_or_create(
+            campaign=row.campaign,
+            user=user,
+            defaults={"invited_by": row.invited_by, "weekly_minutes": row.fields.get("weekly_minutes", 0)},
+        )
+        _describe(user, row.fields)
+        row.delete()
+    return len(waiting)
+
+
+@transaction.atomic
+def withdraw_invite(actor: Actor, row: RosterInvite) -> None:
+    """Take back an invitation that nobody has followed."""
+    require_lead(actor, row.campaign)
+    audit.record(actor, "member.withdraw_invite", row.campaign.reference)
+    row.delete()
+
+
+def _describe(user: User, fields: dict[str, Any]) -> None:
+    """Fill what the profile does not say yet; what people wrote themselves stays."""
+    profile, _ = Profile.objects.get_or_create(user=user)
+    for name in ("languages", "expertise", "region"):
+        if fields.get(name) and not getattr(profile, name):
+            setattr(profile, name, fields[name])
+    profile.save()
+
+
+@transaction.atomic
+def join(actor: Actor, campaign: Campaign, *, consented: bool) -> Member:
+    """Accept an invitation, or join an open campaign; what was agreed to is recorded."""
+    require(actor, "labeling.work")
+    assert actor.user is not None
+    member = campaign.members.filter(user=actor.user).first()
+    if member is None or member.state == State.LEFT:
+        if not campaign.open_to_all:
+            raise Conflict(f"You are not invited to {campaign}; ask a lead.", code="not_invited")
+        member = member or Member(campaign=campaign, user=actor.user)
+    if campaign.consent and not consented:
+        raise InvalidInput("Tick that you agree to take part.", code="no_consent", field="consented")
+    if member.state != State.PAUSED:
+        member.state = State.ACTIVE
+    member.consented_at, member.consent_text = timezone.now(), campaign.consent
+    member.save()
+    audit.record(actor, "member.join", campaign.reference, consent=bool(campaign.consent))
+    return member
+
+
+@transaction.atomic
+def pause(actor: Actor, member: Member, reason: str) -> Member:
+    """No new tasks for this person; what they hold stays theirs."""
+    require_lead(actor, member.campaign)
+    reason = reason.strip()[:300]
+    if not reason:
+        raise InvalidInput("Say why; the labeler reads this.", code="no_reason", field="reason")
+    return _move(
+        actor, member, "pause", State.PAUSED, (State.ACTIVE,), reason=reason, paused_at=timezone.now()
+    )
+
+
+@transaction.atomic
+def resume(actor: Actor, member: Member) -> Member:
+    """New tasks again; the record of known answers begins anew, else the next one would pause them again."""
+    require_lead(actor, member.campaign)
+    fresh = {"reason": "", "paused_at": None, "gold_seen": 0, "gold_score": 0.0}
+    return _move(actor, member, "resume", State.ACTIVE, (State.PAUSED,), **fresh)
+
+
+@transaction.atomic
+def leave(actor: Actor, member: Member) -> Member:
+    """Somebody leaves, or is taken out by a lead. Drafts stay with their tasks until handed over or ended."""
+    if actor.user is None or actor.user.pk != member.user_id:
+        require_lead(actor, member.campaign)
+    return _move(actor, member, "leave", State.LEFT, (State.INVITED, State.ACTIVE, State.PAUSED))
+
+
+def _move(actor: Actor, member: Member, verb: str, to: Member.State, sources: tuple, **fields: Any) -> Member:
+    if not Member.objects.filter(pk=member.pk, state__in=sources).update(state=to, **fields):
+        member.refresh_from_db()
+        raise Conflict(f"{member.user} is {member.get_state_display().lower()} already.", code="wrong_state")
+    member.refresh_from_db()
+    audit.record(actor, f"member.{verb}", member.campaign.reference, labeler=member.user.pseudonym)
+    return member
+
+
+@transaction.atomic
+def set_capacity(actor: Actor, member: Member, weekly_minutes: int) -> Member:
+    """How much one person may work a week; 0 is not limited."""
+    require_lead(actor, member.campaign)
+    Member.objects.filter(pk=member.pk).update(weekly_minutes=_minutes(weekly_minutes))
+    member.refresh_from_db()
+    audit.record(actor, "member.capacity", member.campaign.reference, labeler=member.user.pseudonym)
+    return member
+
+
+def _minutes(value: int) -> int:
+    if not 0 <= value <= 10_080:
+        raise InvalidInput("A week has 10,080 minutes.", code="bad_capacity", field="weekly_minutes")
+    return value
+
+
+@transaction.atomic
+def announce(actor: Actor, campaign: Campaign, text: str) -> Announcement:
+    """A word to everybody in the campaign."""
+    require_lead(actor, campaign)
+    if not text.strip():
+        raise InvalidInput("Write what you want to say.", code="no_text", field="text")
+    row = Announcement.objects.create(campaign=campaign, text=text.strip(), created_by=actor.user)
+    audit.record(actor, "campaign.announce", campaign.reference)
+    return row
+
+
+@transaction.atomic
+def save_profile(actor: Actor, user: User, **fields: Any) -> Profile:
+    """Languages, expertise and region: one's own, or by whoever may see labelers."""
+    require(actor, "labeling.work" if actor.user == user else "labelers.view")
+    profile, _ = Profile.objects.get_or_create(user=user)
+    for name, value in fields.items():
+        setattr(profile, name, value)
+    profile.save()
+    audit.record(actor, "labeler.profile", user.reference)
+    return profile

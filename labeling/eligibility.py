@@ -1,0 +1,77 @@
+"""Whether somebody may work in a campaign, and if not, everything that is missing, in words for them."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from labeling.models.campaigns import Campaign, Member, Profile, Tally
+from tilth.accounts.models import Skill
+
+
+def missing(user: Any, campaign: Campaign, member: Member | None = None) -> list[str]:
+    """What stands between this person and the campaign's tasks; empty when nothing does."""
+    member = member or Member.objects.filter(campaign=campaign, user=user).first()
+    found = _membership(campaign, member)
+    found += _skills(user, campaign)
+    if campaign.languages:
+        spoken = Profile.objects.filter(user=user).values_list("languages", flat=True).first() or []
+        lacking = [language for language in campaign.languages if language not in spoken]
+        if lacking:
+            found.append(f"It needs these languages in your profile: {', '.join(lacking)}.")
+    if member is not None and member.weekly_minutes:
+        found += _capacity(user, campaign, member)
+    return found
+
+
+def _membership(campaign: Campaign, member: Member | None) -> list[str]:
+    if member is None or member.state in {Member.State.INVITED, Member.State.LEFT}:
+        may_join = campaign.open_to_all or (member is not None and member.state == Member.State.INVITED)
+        return ["Join this campaign first." if may_join else "Ask a lead to invite you to this campaign."]
+    if member.state == Member.State.PAUSED:
+        return [f"New tasks are paused for you. {member.reason}".strip()]
+    if campaign.consent and member.consent_text != campaign.consent:
+        return ["Read and accept what taking part means first."]
+    return []
+
+
+def _skills(user: Any, campaign: Campaign) -> list[str]:
+    needed = {skill.pk: skill.name for skill in _needed(campaign)}
+    if not needed:
+        return []
+    held = set(user.skills.filter(pk__in=needed).values_list("pk", flat=True))
+    lacking = [name for pk, name in needed.items() if pk not in held]
+    if not lacking:
+        return []
+    exam = campaign.exam
+    if exam is not None and needed.get(exam.skill_id) in lacking:
+        lacking.remove(needed[exam.skill_id])
+        by_exam = [f"Pass the exam “{exam.title}” first."]
+    else:
+        by_exam = []
+    return by_exam + (
+        [f"It needs these skills: {', '.join(lacking)}; a lead can grant them."] if lacking else []
+    )
+
+
+def _needed(campaign: Campaign) -> list[Skill]:
+    """The campaign's skills, and the one that its exam grants."""
+    skills = list(campaign.skills.all())
+    if campaign.exam is not None and campaign.exam.skill not in skills:
+        skills.append(campaign.exam.skill)
+    return skills
+
+
+def week_start() -> Any:
+    """Monday of this week (UTC)."""
+    today = timezone.now().date()
+    return today - timedelta(days=today.weekday())
+
+
+def _capacity(user: Any, campaign: Campaign, member: Member) -> list[str]:
+    week = Tally.objects.filter(campaign=campaign, labeler=user, day__gte=week_start())
+    used = (week.aggregate(seconds=Sum("active_seconds"))["seconds"] or 0) / 60
+    if used < member.weekly_minutes:
+        return []
+    return [f"You have worked the {member.weekly_minutes} minutes agreed for this week; more on Monday."]

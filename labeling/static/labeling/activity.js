@@ -1,0 +1,73 @@
+// How long somebody really works, and how the text came about. Content-blind: characters are counted, never kept.
+
+const IDLE_AFTER_MS = 60000; // reading counts as work for a minute after the last movement
+const TICK_MS = 1000;
+const BEAT_MS = 30000;
+const EVENTS = ["keydown", "pointermove", "pointerdown", "wheel", "scroll", "input"];
+
+export class Clock {
+  constructor(beat) {
+    this.active = 0;
+    this.idle = 0;
+    this.touched = Date.now();
+    for (const name of EVENTS) document.addEventListener(name, () => (this.touched = Date.now()), { passive: true, capture: true });
+    setInterval(() => this.tick(), TICK_MS);
+    setInterval(() => beat(this.take()), BEAT_MS);
+  }
+
+  tick() {
+    if (document.hidden) return;
+    const working = Date.now() - this.touched < IDLE_AFTER_MS;
+    this[working ? "active" : "idle"] += TICK_MS / 1000;
+  }
+
+  // Seconds since they were last taken; what could not be delivered is given back.
+  take() {
+    const spent = { active: this.active, idle: this.idle };
+    this.active = this.idle = 0;
+    return spent;
+  }
+
+  giveBack(spent) {
+    this.active += spent.active;
+    this.idle += spent.idle;
+  }
+}
+
+// Input Events Level 2: what each inputType says about where the characters come from.
+const DICTATION = "insertReplacementText";
+const fromPage = (text) => {
+  const copied = sessionStorage.getItem("tilth:copied") ?? "";
+  return Boolean(copied) && copied.includes(text.trim());
+};
+
+export class InputLog {
+  constructor(root, start) {
+    this.counts = { ...start };
+    root.addEventListener("beforeinput", (event) => this.note(event));
+    root.addEventListener("tilth:inserted", (event) => this.add("typed", event.detail.characters));
+    document.addEventListener("copy", () => this.copied());
+    document.addEventListener("cut", () => this.copied());
+  }
+
+  // What was copied on this page, so that pasting it again is told apart from pasting something from outside.
+  copied() {
+    const field = document.activeElement;
+    const selected = field?.selectionStart === undefined ? String(getSelection()) : field.value.slice(field.selectionStart, field.selectionEnd);
+    if (selected.trim()) sessionStorage.setItem("tilth:copied", selected.slice(0, 200000));
+  }
+
+  add(kind, characters) {
+    this.counts[kind] = (this.counts[kind] ?? 0) + characters;
+  }
+
+  note(event) {
+    const text = event.data ?? event.dataTransfer?.getData("text/plain") ?? "";
+    const kind = event.inputType;
+    if (kind.startsWith("delete")) this.add("deleted", 1);
+    else if (kind === "insertFromPaste" || kind === "insertFromPasteAsQuotation") this.add(fromPage(text) ? "pasted_page" : "pasted_elsewhere", text.length);
+    else if (kind === "insertFromDrop") this.add("dropped", text.length);
+    else if (kind === DICTATION) this.add("dictated", text.length);
+    else if (kind.startsWith("insert")) this.add("typed", Math.max(1, text.length));
+  }
+}

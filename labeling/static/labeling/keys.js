@@ -1,0 +1,69 @@
+// The keyboard of a workspace. Single keys count only outside text fields; Ctrl+Enter submits everywhere.
+
+const TYPING = "textarea, select, [contenteditable], input:not([type=radio], [type=checkbox], [type=button])";
+
+const usable = (element) => !element.disabled && element.getClientRects().length > 0;
+
+export class Keys {
+  constructor(pane, { submit, commands }) {
+    Object.assign(this, { pane, submit, commands });
+    document.addEventListener("keydown", (event) => this.onKey(event), true);
+    pane.addEventListener("focusin", (event) => this.setRow(event.target.closest("[data-keyrow]")));
+    pane.addEventListener("tilth:filled", () => this.setRow(this.row?.isConnected ? this.row : this.rows()[0], false));
+  }
+
+  rows() {
+    return [...this.pane.querySelectorAll("[data-keyrow]")].filter(usable);
+  }
+
+  setRow(row) {
+    if (!row) return;
+    this.row?.classList.remove("current");
+    this.row = row;
+    row.classList.add("current");
+  }
+
+  move(step) {
+    const rows = this.rows();
+    if (!rows.length) return false;
+    const at = rows.indexOf(this.row);
+    const next = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
+    this.setRow(next);
+    (next.querySelector("input:checked, [data-key], input, button") ?? next).focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+    return true;
+  }
+
+  press(key) {
+    const inside = (scope) => [...(scope?.querySelectorAll(`[data-key="${CSS.escape(key)}"]`) ?? [])].find(usable);
+    const row = this.row?.isConnected ? this.row : this.rows()[0];
+    const outsideRows = [...this.pane.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find((one) => usable(one) && !one.closest("[data-keyrow]"));
+    const target = inside(row) ?? outsideRows;
+    if (!target) return false;
+    target.focus({ preventScroll: true });
+    if (!target.matches(TYPING)) target.click();
+    if (row?.contains(target) && "keyrowNext" in row.dataset) this.move(1);
+    return true;
+  }
+
+  onKey(event) {
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+      event.preventDefault();
+      event.stopPropagation();
+      this.submit();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("dialog[open]")) return;
+    if (event.target.closest?.(TYPING)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    const command = this.commands[event.key];
+    const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
+    const done = command ? (command(), true) : event.key in steps ? this.move(steps[event.key]) : event.key.length === 1 && this.press(event.key);
+    if (done) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  }
+}

@@ -1,0 +1,120 @@
+"""What the workspace's scripts send: drafts, heartbeats, submissions."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+
+from labeling.actions import claims, drafts, submissions
+from labeling.actions.drafts import Save
+from labeling.actions.submissions import Handed
+from labeling.models.campaigns import Campaign
+from labeling.models.tasks import Assignment, DraftRevision
+from labeling.views.json import json_view, number, text
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import requires
+from tilth.errors import Conflict, InvalidInput
+from tilth.ui import markdown
+
+
+def _mine(request: HttpRequest, pk: int) -> Assignment:
+    """The person's own assignment with what the actions need; others' do not exist for them."""
+    related = Assignment.objects.select_related("campaign", "task")
+    return get_object_or_404(related, pk=pk, labeler=request.user)
+
+
+def _save(body: dict[str, Any]) -> Save:
+    revision = number(body, "revision")
+    if revision < 0 or revision != int(revision):
+        raise InvalidInput("revision must be a whole number from 0.", field="revision")
+    inputs = body.get("inputs")
+    return Save(
+        token=text(body, "token"),
+        revision=int(revision),
+        payload=body.get("payload"),  # type: ignore[arg-type]  # the action checks it
+        tab=text(body, "tab"),
+        inputs=inputs if isinstance(inputs, dict) else None,
+        active=number(body, "active"),
+        idle=number(body, "idle"),
+    )
+
+
+@requires("labeling.work")
+@json_view
+def draft(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
+    """Save a draft; answers its new revision and when it was saved."""
+    saved = drafts.save_draft(Actor.of(request), _mine(request, pk), _save(body))
+    assert saved.draft_at is not None
+    return {"revision": saved.draft_revision, "saved_at": saved.draft_at.isoformat()}
+
+
+@requires("labeling.work")
+@json_view
+def restore(request: HttpRequest, body: dict[str, Any], pk: int, point: int) -> dict[str, Any]:
+    """Go back to an earlier text."""
+    assignment = _mine(request, pk)
+    earlier = get_object_or_404(DraftRevision, pk=point, assignment=assignment)
+    revision = int(number(body, "revision"))
+    saved = drafts.restore(
+        Actor.of(request), assignment, earlier, token=text(body, "token"), revision=revision
+    )
+    return {"revision": saved.draft_revision, "payload": saved.draft}
+
+
+@requires("labeling.work")
+@json_view
+def presence(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
+    """A heartbeat."""
+    assignment = _mine(request, pk)
+    drafts.presence(Actor.of(request), assignment, active=number(body, "active"), idle=number(body, "idle"))
+    return {}
+
+
+@requires("labeling.work")
+@json_view
+def submit(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
+    """Hand in; answers where to go next."""
+    assignment = _mine(request, pk)
+    handed = Handed(_save(body), key=text(body, "key"), noticed=body.get("noticed") is True)
+    annotation = submissions.submit(Actor.of(request), assignment, handed)
+    return {"annotation": str(annotation.pk), "next": next_address(request, assignment, str(annotation.pk))}
+
+
+def next_address(request: HttpRequest, assignment: Assignment, done: str) -> str:
+    """The next task of the campaign, which says what was just handed in; else the list of work."""
+    try:
+        following = claims.claim(Actor.of(request), assignment.campaign)
+    except (Conflict, PermissionError):
+        return f"{reverse('labeling:work')}?done={done}"
+    return f"{reverse('labeling:assignment', args=[following.pk])}?done={done}"
+
+
+@requires("labeling.work")
+@json_view
+def prefetch(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
+    """Hold the next task of a campaign for a moment; no address where there is none."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    try:
+        held = claims.prefetch(Actor.of(request), campaign)
+    except Conflict:
+        return {"url": ""}
+    return {"url": reverse("labeling:assignment", args=[held.pk])}
+
+
+@requires("labeling.work")
+@json_view
+def extend(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
+    """Hold the task for longer."""
+    held = claims.extend(Actor.of(request), _mine(request, pk))
+    return {"held_at": held.held_at.isoformat(), "hold_until": held.hold_until.isoformat()}
+
+
+def _preview(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+    return {"html": str(markdown.render(text(body, "text")))}
+
+
+@requires("account.own")
+def preview(request: HttpRequest) -> HttpResponseBase:
+    """Markdown as it will look; nothing is stored."""
+    return json_view(_preview)(request)

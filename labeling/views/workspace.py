@@ -1,0 +1,136 @@
+"""The workspace of one task: context, work and guideline side by side."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import desk, display
+from labeling.actions import claims, submissions
+from labeling.models.annotations import Annotation
+from labeling.models.tasks import Assignment, AssignmentState
+from labeling.protocol.registry import WORKSPACE_KEYS
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import requires
+from tilth.errors import TilthError
+
+
+def _mine(request: HttpRequest, pk: int) -> Assignment:
+    related = Assignment.objects.select_related(
+        "campaign__guideline__guideline", "guideline__guideline", "task"
+    )
+    return get_object_or_404(related, pk=pk, labeler=request.user)
+
+
+@requires("labeling.work")
+@require_GET
+def assignment(request: HttpRequest, pk: int) -> HttpResponse:
+    """The three panes. What cannot be written any more is shown as it was handed in."""
+    held = _mine(request, pk)
+    context = workspace_context(held)
+    context["done"] = desk.just_done(request.user, request.GET.get("done", ""))
+    return render(request, "labeling/workspace.html", context)
+
+
+def workspace_context(held: Assignment) -> dict[str, Any]:
+    """Everything that the templates of a workspace read."""
+    campaign, kind = held.campaign, held.campaign.task_kind
+    task = display.view_of(held.task, held.display)
+    payload = held.draft if held.draft is not None else kind.blank(task, campaign.schema)
+    newest = held.annotations.order_by("-attempt").first()
+    data = _data(held, payload)
+    return {
+        "assignment": held,
+        "campaign": campaign,
+        "kind": kind,
+        "task": task,
+        "schema": campaign.schema,
+        "view": kind.view(task, campaign.schema),
+        "shortcuts": kind.shortcuts(campaign.schema),
+        "workspace_keys": WORKSPACE_KEYS.items(),
+        "expired": _expired(held),
+        "newest": newest,
+        "feedback": _feedback(newest),
+        "pay": desk.pay_words(campaign),
+        "edited": held.task.version != held.task_version,
+        "guideline_clauses": held.guideline.clauses if held.guideline else [],
+        "page_task": held.task_id,
+        "data_json": json.dumps(data),
+    }
+
+
+def _expired(held: Assignment) -> bool:
+    return held.state == AssignmentState.HELD and not held.draft_revision and held.hold_until < timezone.now()
+
+
+def _feedback(newest: Annotation | None) -> list[Any]:
+    """What reviewers said about the last submission."""
+    return list(newest.reviews.order_by("at")) if newest is not None else []
+
+
+def _data(held: Assignment, payload: dict[str, Any]) -> dict[str, Any]:
+    """What the scripts of the workspace start from."""
+    campaign = held.campaign
+    own = ("draft", "presence", "submit", "extend")
+    urls = {name: reverse(f"labeling:{name}", args=[held.pk]) for name in own}
+    urls["preview"] = reverse("labeling:preview")
+    urls["prefetch"] = reverse("labeling:prefetch", args=[campaign.pk]) if campaign.is_open else ""
+    return {
+        "id": held.pk,
+        "open": held.is_open,
+        "asks": not campaign.task_kind.closed,
+        "token": held.hold_token,
+        "revision": held.draft_revision,
+        "payload": payload,
+        "inputs": held.inputs,
+        "stream": held.display.get("stream", 0),
+        "heldAt": held.held_at.isoformat(),
+        "holdUntil": held.hold_until.isoformat(),
+        "urls": urls,
+    }
+
+
+@requires("labeling.work")
+@require_GET
+def history(request: HttpRequest, pk: int) -> HttpResponse:
+    """Earlier texts of the draft: one for each ten minutes, and what lost a conflict."""
+    held = _mine(request, pk)
+    points = list(held.history.all()[:200])
+    for point in points:
+        point.shown = json.dumps(point.payload, indent=1, ensure_ascii=False)
+    return render(request, "labeling/_history.html", {"assignment": held, "points": points})
+
+
+@requires("labeling.work")
+@require_POST
+def skip(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give the task back with a reason, and go on with the next one."""
+    held = _mine(request, pk)
+    try:
+        claims.skip(Actor.of(request), held, request.POST.get("reason", ""))
+        following = claims.claim(Actor.of(request), held.campaign)
+    except TilthError as error:
+        messages.warning(request, error.message)
+        skipped = Assignment.objects.get(pk=pk).state == AssignmentState.SKIPPED
+        return redirect("labeling:work") if skipped else redirect("labeling:assignment", pk)
+    return redirect("labeling:assignment", following.pk)
+
+
+@requires("labeling.work")
+@require_POST
+def undo(request: HttpRequest, pk: int, annotation: Any) -> HttpResponse:
+    """Take the submission back and open it again."""
+    held = _mine(request, pk)
+    found = get_object_or_404(Annotation, pk=annotation, assignment=held)
+    try:
+        submissions.undo(Actor.of(request), found)
+    except TilthError as error:
+        messages.warning(request, error.message)
+        return redirect("labeling:work")
+    messages.success(request, "Taken back. It is open again, with everything in it.")
+    return redirect("labeling:assignment", pk)
