@@ -11,7 +11,35 @@ from dataclasses import dataclass
 from math import sqrt
 
 VERSION = 1
-WORDS = ["delve", "delves", "delving", "delved", "showcasing", "underscores", "underscoring", "underscore", "intricate", "intricacies", "meticulous", "meticulously", "pivotal", "realm", "tapestry", "multifaceted", "commendable", "noteworthy", "invaluable", "comprehensive", "crucially", "seamlessly", "garnered", "bolster", "fostering", "elucidate", "nuanced"]
+WORDS = [
+    "delve",
+    "delves",
+    "delving",
+    "delved",
+    "showcasing",
+    "underscores",
+    "underscoring",
+    "underscore",
+    "intricate",
+    "intricacies",
+    "meticulous",
+    "meticulously",
+    "pivotal",
+    "realm",
+    "tapestry",
+    "multifaceted",
+    "commendable",
+    "noteworthy",
+    "invaluable",
+    "comprehensive",
+    "crucially",
+    "seamlessly",
+    "garnered",
+    "bolster",
+    "fostering",
+    "elucidate",
+    "nuanced",
+]
 PHRASES = (
     "as an ai language model",
     "as an ai",

@@ -19,5 +19,6 @@ urlpatterns = [
     path("work/<int:pk>/history/", workspace.history, name="history"),
     path("work/<int:pk>/skip/", workspace.skip, name="skip"),
     path("work/<int:pk>/undo/<uuid:annotation>/", workspace.undo, name="undo"),
+    path("diff/", save.diff, name="diff"),
     path("preview/", save.preview, name="preview"),
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from labeling.actions import claims, drafts, submissions
@@ -15,7 +16,11 @@ from labeling.views.json import json_view, number, text
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import Conflict, InvalidInput
+from tilth.text.diff import word_diff
 from tilth.ui import markdown
+
+MOST_COMPARED = 200_000
+"""Characters of two texts that are compared within a request."""
 
 
 def _mine(request: HttpRequest, pk: int) -> Assignment:
@@ -118,3 +123,16 @@ def _preview(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
 def preview(request: HttpRequest) -> HttpResponseBase:
     """Markdown as it will look; nothing is stored."""
     return json_view(_preview)(request)
+
+
+def _diff(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+    old, new = text(body, "old"), text(body, "new")
+    if len(old) + len(new) > MOST_COMPARED:
+        raise InvalidInput("These texts are too long to be compared while you write.", code="too_long")
+    return {"html": render_to_string("labeling/_pieces.html", {"pieces": word_diff(old, new)})}
+
+
+@requires("labeling.work")
+def diff(request: HttpRequest) -> HttpResponseBase:
+    """What changed between two texts, marked word by word; nothing is stored."""
+    return json_view(_diff)(request)

@@ -78,7 +78,7 @@ def _data(held: Assignment, payload: dict[str, Any]) -> dict[str, Any]:
     campaign = held.campaign
     own = ("draft", "presence", "submit", "extend")
     urls = {name: reverse(f"labeling:{name}", args=[held.pk]) for name in own}
-    urls["preview"] = reverse("labeling:preview")
+    urls |= {name: reverse(f"labeling:{name}") for name in ("preview", "diff")}
     urls["prefetch"] = reverse("labeling:prefetch", args=[campaign.pk]) if campaign.is_open else ""
     return {
         "id": held.pk,

@@ -1,0 +1,147 @@
+"""Each kind of task in a real browser, from claim to submission."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from labeling.models.annotations import Annotation
+from tests.labeling.campaigns import campaign, join
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def open_task(page: Page, made) -> None:
+    """From the work page over the offer into the workspace, by keyboard."""
+    page.goto("/labeling/")
+    page.get_by_role("link", name="Look at the next task").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start").wait_for()
+    page.keyboard.press("Enter")
+    page.locator("#workspace[data-ready]").wait_for()
+
+
+def axe_clean(page: Page) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_comparison_by_keyboard_alone(page_for, people, shoot):
+    made = campaign(tasks=2, lead=people["lead"])
+    join(made, people["labeler"])
+    page = page_for("labeler", viewport={"width": 1440, "height": 900})
+    open_task(page, made)
+    axe_clean(page)
+    page.keyboard.press("6")
+    for key in "qwer":
+        page.keyboard.press(key)
+    page.keyboard.press("f")
+    page.keyboard.type("It names the reason.")
+    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
+    shoot(page, "preference")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
+    done = Annotation.objects.get()
+    right = done.display["order"][1]
+    assert done.payload["grade"] == f"{right}:2"
+    assert list(done.payload["marks"].values()) == [str(done.display["order"][0]), "equal", str(right), "na"]
+    assert done.inputs["typed"] == len("It names the reason.")
+    assert "model-0" not in page.content()
+
+
+def test_a_rating_by_keyboard_alone(page_for, people, shoot):
+    two = "1: Bad\n2: Fair\n3: Good"
+    criteria = [{"name": name, "title": name.title(), "help": "", "points": two} for name in ("style", "facts")]
+    made = campaign("rating", tasks=1, schema={"criteria": criteria})
+    join(made, people["labeler"])
+    page = page_for("labeler", color_scheme="dark", viewport={"width": 1280, "height": 800})
+    open_task(page, made)
+    axe_clean(page)
+    page.keyboard.press("3")
+    page.keyboard.press("2")
+    shoot(page, "rating-dark")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
+    assert Annotation.objects.get().payload["scores"] == {"style": 3, "facts": 2}
+
+
+def test_an_ideal_conversation_is_written(page_for, people, shoot):
+    made = campaign("demonstration", tasks=1)
+    join(made, people["labeler"])
+    page = page_for("labeler", viewport={"width": 1440, "height": 900})
+    open_task(page, made)
+    answer = page.get_by_label("Turn 2, assistant")
+    answer.fill("Short waves scatter most.")
+    page.locator("[data-sources] > summary").click()
+    page.get_by_role("button", name="Add a source").click()
+    page.get_by_label("URL or DOI").fill("https://example.org/sky")
+    page.get_by_label("Quote", exact=True).fill("blue is scattered more")
+    answer.focus()
+    answer.press("End")
+    page.get_by_role("button", name="Insert the quote").click()
+    page.get_by_role("button", name="Add a turn").click()
+    page.get_by_label("Turn 3, user").fill("And red at dusk?")
+    page.get_by_role("button", name="Add a turn").click()
+    last = page.get_by_label("Turn 4, assistant")
+    last.fill("The path is **longer**: $\\lambda^{-4}$.")
+    last.locator("xpath=following-sibling::details/summary").click()
+    expect(page.locator(".live-preview math")).to_be_visible()
+    axe_clean(page)
+    shoot(page, "demonstration")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("dialog", name="Submit this work?").get_by_role("button", name="Submit").click()
+    expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
+    payload = Annotation.objects.get().payload
+    assert [turn["role"] for turn in payload["messages"]] == ["user", "assistant", "user", "assistant"]
+    assert payload["messages"][1]["content"] == "Short waves scatter most.“blue is scattered more”"
+    assert payload["sources"][0]["url"] == "https://example.org/sky"
+
+
+def test_an_answer_is_edited(page_for, people, shoot):
+    made = campaign("edit", tasks=1)
+    join(made, people["labeler"])
+    page = page_for("labeler", color_scheme="dark", viewport={"width": 1280, "height": 800})
+    open_task(page, made)
+    area = page.get_by_label("The answer as it should be")
+    area.fill("Because the blue light is scattered more.")
+    page.locator("[data-diff] > summary").click()
+    expect(page.locator("[data-diff] ins")).to_contain_text("scattered")
+    page.get_by_role("button", name="Reset to the original").click()
+    expect(area).to_have_value("Because the blue light is scatered more.")
+    page.get_by_role("button", name="Undo the reset").click()
+    page.get_by_label("Wrong", exact=True).check()
+    shoot(page, "edit-dark")
+    axe_clean(page)
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("dialog", name="Submit this work?").get_by_role("button", name="Submit").click()
+    expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
+    done = Annotation.objects.get()
+    assert done.payload["text"] == "Because the blue light is scattered more."
+    assert done.payload["reasons"] == ["Wrong"]
+    assert done.measures["edit_distance"] == pytest.approx(1 / 7, abs=1e-6)
+
+
+def test_a_conversation_is_judged_by_keyboard(page_for, people, shoot):
+    made = campaign("conversation", tasks=1)
+    join(made, people["labeler"])
+    page = page_for("labeler", viewport={"width": 1440, "height": 900})
+    open_task(page, made)
+    for key in ("2", "+", "ArrowDown", "-"):
+        page.keyboard.press(key)
+    page.get_by_label("Unhelpful").nth(1).check()
+    page.keyboard.press("c")
+    page.keyboard.type("Which table?")
+    page.get_by_text("A better answer").nth(1).click()
+    page.get_by_label("A better answer for turn 4").fill("A table for two at seven is booked.")
+    shoot(page, "conversation")
+    axe_clean(page)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
+    payload = Annotation.objects.get().payload
+    assert payload["outcome"] == "partly"
+    assert payload["turns"]["1"]["mark"] == "good"
+    assert payload["turns"]["3"] == {
+        "mark": "bad",
+        "reasons": ["Unhelpful"],
+        "comment": "Which table?",
+        "alternative": "A table for two at seven is booked.",
+    }
