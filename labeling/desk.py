@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from labeling import eligibility, queue
 from labeling.models.annotations import UNDO, Annotation, AnnotationState
-from labeling.models.campaigns import Campaign, Member, PayBasis
+from labeling.models.campaigns import Announcement, Campaign, Member, PayBasis
+from labeling.models.quality import Exam
 from labeling.models.tasks import Assignment, AssignmentState, Task
 from tilth.errors import Conflict, PermissionDenied
 
@@ -21,8 +22,34 @@ class Place:
     """A campaign as one labeler sees it: what stands in the way, and whether anything is to be had."""
 
     campaign: Campaign
+    member: Member | None
     missing: list[str]
     held: int
+    news: list[Announcement]
+
+    @property
+    def joined(self) -> bool:
+        """Whether the person takes part already."""
+        return self.member is not None and self.member.state in {Member.State.ACTIVE, Member.State.PAUSED}
+
+    @property
+    def paused(self) -> bool:
+        """Whether new tasks are paused for the person."""
+        return self.member is not None and self.member.state == Member.State.PAUSED
+
+    @property
+    def may_join(self) -> bool:
+        """Whether taking part, or accepting a new text, is the next step."""
+        if self.member is not None and self.joined:
+            return bool(self.campaign.consent) and self.member.consent_text != self.campaign.consent
+        return self.campaign.open_to_all or (
+            self.member is not None and self.member.state == Member.State.INVITED
+        )
+
+    @property
+    def exam(self) -> Exam | None:
+        """The exam that stands in the way."""
+        return self.campaign.exam if any("exam" in reason for reason in self.missing) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,16 @@ from labeling.models.campaigns import Campaign
 from tilth.accounts.models import Role
 
 
-def sees_names(viewer: Any, campaign: Campaign) -> bool:
-    """Whether this person may know who labels in the campaign: its leads and admins."""
+def leads_it(viewer: Any, campaign: Campaign) -> bool:
+    """Whether this person leads the campaign; admins lead all."""
     if viewer.role == Role.ADMIN:
         return True
     return viewer.role == Role.LEAD and campaign.leads.filter(pk=viewer.pk).exists()
+
+
+def sees_names(viewer: Any, campaign: Campaign) -> bool:
+    """Whether this person may know who labels in the campaign: its leads and admins."""
+    return leads_it(viewer, campaign)
 
 
 def who(viewer: Any, campaign: Campaign) -> Callable[[Any], str]:

@@ -1,6 +1,15 @@
 """Addresses of labeling, one list per concern."""
 
-from labeling.routes import guidelines, threads, work
+from labeling.routes import campaigns, exams, guidelines, quality, review, tasks, threads, work
 
 app_name = "labeling"
-urlpatterns = [*work.urlpatterns, *guidelines.urlpatterns, *threads.urlpatterns]
+urlpatterns = [
+    *work.urlpatterns,
+    *guidelines.urlpatterns,
+    *campaigns.urlpatterns,
+    *tasks.urlpatterns,
+    *review.urlpatterns,
+    *threads.urlpatterns,
+    *exams.urlpatterns,
+    *quality.urlpatterns,
+]

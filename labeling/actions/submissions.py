@@ -7,6 +7,7 @@ the quota and the audit entry. It carries an idempotency key, so that a lost ans
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -108,6 +109,7 @@ def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> 
         idle_seconds=assignment.idle_seconds,
         idempotency_key=key,
     )
+    annotation.comparison = _comparison(annotation, task, campaign)
     annotation.gold_score = _gold_score(annotation, assignment.task, campaign)
     annotation.reviews_wanted = _reviews_wanted(annotation, campaign)
     annotation.save(force_insert=True)
@@ -118,6 +120,15 @@ def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> 
     _count(annotation, assignment, 1)
     audit.record(actor, "annotation.submit", annotation.reference, task=assignment.task.reference)
     return annotation
+
+
+def _comparison(annotation: Annotation, task: TaskView, campaign: Campaign) -> dict[str, Any] | None:
+    """Who won, how long both answers were, and which stood first: what length and position bias are read from."""
+    lengths = campaign.task_kind.lengths
+    found = lengths(annotation.payload, task) if lengths is not None else None
+    if found is None:
+        return None
+    return {"winner": found[0], "lengths": found[1], "first": (task.order or [0])[0]}
 
 
 def _gold_score(annotation: Annotation, task: Task, campaign: Campaign) -> float | None:

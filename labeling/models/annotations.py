@@ -68,6 +68,9 @@ class Annotation(models.Model):
     payload = models.JSONField()
     payload_version = models.PositiveSmallIntegerField(default=1)
     measures = models.JSONField(default=dict, help_text="criterion → value, as agreement and plots read them")
+    comparison = models.JSONField(
+        null=True, help_text="winner, lengths by position, first on the screen; for kinds that compare"
+    )
     task_version = models.PositiveIntegerField(default=1)
     guideline = models.ForeignKey(
         GuidelineVersion, null=True, on_delete=models.PROTECT, related_name="annotations"
@@ -83,6 +86,7 @@ class Annotation(models.Model):
     chosen = models.BooleanField(null=True)
     stale = models.BooleanField(default=False, help_text="cites clauses that a newer guideline changed")
     reviews_wanted = models.PositiveSmallIntegerField(default=0, help_text="reviews still to come")
+    contested = models.BooleanField(default=False, help_text="reviewers disagree; a lead decides")
     reviewer = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )

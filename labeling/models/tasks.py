@@ -27,6 +27,7 @@ class TaskImport(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.CHECKING)
     source = models.CharField(max_length=300, help_text="file name, or reference of a dataset version")
     options = models.JSONField(default=dict, help_text="mapping, gold, pilot, limit")
+    first_position = models.PositiveBigIntegerField(null=True, help_text="where its tasks begin; set once")
     rows = models.PositiveBigIntegerField(default=0)
     loaded = models.PositiveBigIntegerField(default=0)
     bad = models.PositiveBigIntegerField(default=0)

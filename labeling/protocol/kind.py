@@ -113,7 +113,8 @@ class TaskKind:
     * ``view(task, schema)``: what the template needs beside task and schema.
     * ``measures(schema)`` and ``measure(payload, task, schema)``: values by measure name; a value that
       is missing is left out. A measure of level nominal may be text.
-    * ``score(payload, gold, schema)``: 0 to 1 against a known answer (closed kinds only).
+    * ``score(payload, gold, schema)``: 0 to 1 against a known answer; ``read_gold(value, schema)`` makes
+      such an answer of what a table says, or raises ``ValueError`` (closed kinds only).
     * ``facts(payload, task, schema)``: what was answered as pairs of title and words, for reading.
     * ``texts(payload)``: what was written, for safeguards.
     * ``rows(dataset_kind, submission)``: dataset rows without ``id`` and ``provenance``; may be none.
@@ -141,6 +142,7 @@ class TaskKind:
     texts: Callable[[Payload], list[Text]]
     rows: Callable[[str, Submission], list[dict[str, Any]]]
     score: Callable[[Payload, Payload, Schema], float] | None = None
+    read_gold: Callable[[Any, Schema], dict[str, Any]] | None = None
     lengths: Callable[[Payload, TaskView], tuple[int, list[int]] | None] | None = None
     upgrade: Callable[[Payload, int], dict[str, Any]] | None = None
     module: bool = field(default=False)

@@ -219,7 +219,13 @@ def test_somebody_elses_task_does_not_exist(cast):
         lambda one, two: Task.objects.filter(pk=one.task_id).update(submitted=3),
         lambda one, two: Assignment.objects.filter(pk=one.pk).update(state="skipped"),
     ],
-    ids=["one slot twice", "one person twice", "over the overlap", "submitted over live", "slot kept when skipped"],
+    ids=[
+        "one slot twice",
+        "one person twice",
+        "over the overlap",
+        "submitted over live",
+        "slot kept when skipped",
+    ],
 )
 def test_the_database_itself_refuses(cast, breach):
     made = campaign(tasks=1, overlap=2)

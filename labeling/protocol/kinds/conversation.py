@@ -163,6 +163,15 @@ def facts(payload: Payload, task: TaskView, schema: Schema) -> list[tuple[str, s
     return [(schema["question"], titles.get(str(payload.get("outcome")), "not answered"))]
 
 
+def read_gold(value: Any, schema: Schema) -> dict[str, Any]:
+    """A payload, or the name of an outcome."""
+    gold = dict(value) if isinstance(value, dict) else {"outcome": str(value).strip()}
+    names = [outcome["name"] for outcome in schema["outcomes"]]
+    if gold.get("outcome") not in names:
+        raise ValueError(f"the known outcome must be one of {', '.join(names)}")
+    return gold
+
+
 def texts(payload: Payload) -> list[Text]:
     """Alternatives, which a model would learn from, and comments."""
     found = [Text("comment", str(payload.get("comment") or ""), trains=False)]
@@ -236,4 +245,5 @@ KIND = TaskKind(
     texts=texts,
     rows=rows,
     score=score,
+    read_gold=read_gold,
 )

@@ -196,6 +196,21 @@ def facts(payload: Payload, task: TaskView, schema: Schema) -> list[tuple[str, s
     return found + [(titles.get(n, n), options.get(v, str(v))) for n, v in marks.items() if v is not None]
 
 
+def read_gold(value: Any, schema: Schema) -> dict[str, Any]:
+    """A payload with a grade, or a short word: ``0``, ``1``, ``a``, ``b``, ``tie``, ``both_bad``, ``0:3``."""
+    if isinstance(value, dict):
+        gold = dict(value)
+    else:
+        word = str(value).strip().lower()
+        word = {"a": "0", "b": "1", "tie": "equal", "same": "equal"}.get(word, word)
+        gold = {"grade": f"{word}:2" if word in {"0", "1"} else word}
+    if not grade(gold)[0]:
+        raise ValueError(
+            "the known answer must be 0, 1, equal or both_bad, with a strength like 0:3 if you like"
+        )
+    return gold
+
+
 def texts(payload: Payload) -> list[Text]:
     """The reason, and the edited winner, which a model would learn from."""
     found = [Text("reason", str(payload.get("reason") or ""), trains=False)]
@@ -282,6 +297,7 @@ KIND = TaskKind(
     texts=texts,
     rows=rows,
     score=score,
+    read_gold=read_gold,
     lengths=lengths,
     module=True,
 )

@@ -179,6 +179,22 @@ def facts(payload: Payload, task: TaskView, schema: Schema) -> list[tuple[str, s
     return found
 
 
+def read_gold(value: Any, schema: Schema) -> dict[str, Any]:
+    """A payload with scores, an object of criterion → score, or one number where there is one criterion."""
+    names = [criterion["name"] for criterion in schema["criteria"]]
+    scores = value.get("scores", value) if isinstance(value, dict) else {names[0]: value}
+    if not isinstance(value, dict) and len(names) > 1:
+        raise ValueError(f"the known answer must name the criteria: {', '.join(names)}")
+    allowed = {c["name"]: {point["value"] for point in points_of(c)} for c in schema["criteria"]}
+    found = {}
+    for name, given in scores.items():
+        number = float(given) if str(given).replace(".", "", 1).removeprefix("-").isdecimal() else None
+        if name not in allowed or number not in allowed[name]:
+            raise ValueError(f"the known answer {name}: {given!r} is no point of the rubric")
+        found[name] = int(number) if number.is_integer() else number
+    return {"scores": found}
+
+
 def texts(payload: Payload) -> list[Text]:
     """The comment."""
     return [Text("comment", str(payload.get("comment") or ""), trains=False)]
@@ -233,4 +249,5 @@ KIND = TaskKind(
     texts=texts,
     rows=rows,
     score=score,
+    read_gold=read_gold,
 )

@@ -29,6 +29,7 @@ function valueOf(input, before) {
     if (!input.checked) return before ?? null;
     return input.dataset.type === "number" ? Number(input.value) : input.value;
   }
+  if (input.dataset.type === "lines") return input.value.split("\n").map((line) => line.trim()).filter(Boolean);
   if (input.dataset.type === "number" || input.type === "number") return input.value === "" ? null : Number(input.value);
   return input.value;
 }
@@ -37,7 +38,10 @@ function put(input, value) {
   if (input.type === "checkbox" && input.dataset.type === "list") input.checked = (value ?? []).includes(input.value);
   else if (input.type === "checkbox") input.checked = Boolean(value);
   else if (input.type === "radio") input.checked = value !== null && value !== undefined && String(value) === input.value;
-  else if (input.value !== String(value ?? "")) input.value = value ?? "";
+  else if (input.dataset.type === "lines") {
+    const lines = (value ?? []).join("\n");
+    if (document.activeElement !== input && input.value !== lines) input.value = lines;
+  } else if (input.value !== String(value ?? "")) input.value = value ?? "";
 }
 
 function addItem(list) {

@@ -27,6 +27,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "account.own": EVERYONE,
     "data.view": STAFF | {Role.LEAD},
     "data.import": STAFF,
+    "files.upload": STAFF | {Role.LEAD},
     "data.publish": STAFF,
     "data.export": STAFF,
     "data.archive": STAFF,

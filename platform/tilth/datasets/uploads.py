@@ -89,7 +89,7 @@ def clean_name(name: str) -> str:
 
 def save_upload(actor: Actor, file: Incoming) -> Upload:
     """Keep a file at ``uploads/<sha256>``; the same bytes sent again give the first upload back."""
-    require(actor, "data.import")
+    require(actor, "files.upload")
     settings.SCRATCH.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=settings.SCRATCH, prefix="upload-") as temporary:
         digest, size = hashlib.sha256(), 0

@@ -25,7 +25,7 @@ from tilth.jobs.models import Job
 from tilth.storage import Storage
 
 
-@requires("data.import")
+@requires("files.upload")
 @require_POST
 def upload(request: HttpRequest) -> JsonResponse:
     """Keep the request's body as a file; answers ``{sha256, name, bytes}``, or a fault as JSON."""

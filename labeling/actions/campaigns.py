@@ -1,0 +1,260 @@
+"""Campaigns: made, edited and moved through their states by those who lead them."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.actions.guards import require_lead
+from labeling.models.campaigns import Campaign, CampaignState, Quota
+from labeling.models.tasks import Task
+from labeling.protocol.registry import collisions, kind_of
+from tilth.accounts import audit
+from tilth.accounts.actors import Actor
+from tilth.accounts.models import Role, User
+from tilth.accounts.permissions import require
+from tilth.errors import Conflict, InvalidInput
+from tilth.text.reference import check_name
+
+State = CampaignState
+
+MOVES: dict[str, dict[str, str]] = {
+    State.DRAFT: {State.PILOT: "Start the pilot", State.LIVE: "Go live"},
+    State.PILOT: {State.LIVE: "Go live", State.PAUSED: "Pause"},
+    State.LIVE: {State.PAUSED: "Pause", State.CLOSED: "Close"},
+    State.PAUSED: {State.LIVE: "Go live", State.PILOT: "Back to the pilot", State.CLOSED: "Close"},
+    State.CLOSED: {State.PAUSED: "Reopen"},
+}
+"""From each state, where a campaign can go and what the button says."""
+
+PLAIN = [
+    "title",
+    "instructions",
+    "overlap",
+    "hold_minutes",
+    "expected_minutes",
+    "due",
+    "languages",
+    "exam",
+    "gold_rate",
+    "gold_floor",
+    "gold_minimum",
+    "review_rate",
+    "reviews_each",
+    "blind_review",
+    "visibility",
+    "stream_rate",
+    "labelers_write_prompts",
+    "open_to_all",
+    "consent",
+    "pay_basis",
+    "pay_amount",
+    "currency",
+    "budget",
+]
+"""Fields that are written as they are given."""
+
+
+@transaction.atomic
+def create(
+    actor: Actor, *, name: str, kind: str, schema: dict[str, Any] | None = None, **fields: Any
+) -> Campaign:
+    """A campaign in draft, led by whoever makes it."""
+    require(actor, "campaigns.manage")
+    check_name(name)
+    campaign = Campaign(name=name, kind=kind_of(kind).name, created_by=actor.user)
+    campaign.schema = checked_schema(kind, schema or {})
+    _write(campaign, fields)
+    try:
+        with transaction.atomic():
+            campaign.save()
+    except IntegrityError:
+        raise Conflict(
+            f"A campaign called {name} is there already.", code="name_taken", field="name"
+        ) from None
+    campaign.skills.set(fields.get("skills", ()))
+    if actor.user is not None:
+        campaign.leads.add(actor.user)
+    audit.record(actor, "campaign.create", campaign.reference, name=name, kind=kind)
+    return campaign
+
+
+def checked_schema(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """An answer schema completed by its kind; keys that would mean two things are refused."""
+    full = kind_of(kind).check_schema(schema)
+    clash = collisions(kind_of(kind), full)
+    if clash:
+        raise InvalidInput(
+            f"With this schema {clash[0]}; use fewer entries.", code="key_collision", field="schema"
+        )
+    return full
+
+
+@transaction.atomic
+def edit(
+    actor: Actor, campaign: Campaign, *, schema: dict[str, Any] | None = None, **fields: Any
+) -> Campaign:
+    """Change a campaign; what is not given stays.
+
+    The answer schema stays once anything was submitted under it; overlap can rise at any time, and fall
+    only as far as no open task has more people already.
+    """
+    require_lead(actor, campaign)
+    locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
+    before = locked.overlap
+    if schema is not None:
+        full = checked_schema(locked.kind, schema)
+        if full != locked.schema and locked.annotations.exists():
+            raise Conflict(
+                "Annotations were made under the present answer schema; start a new campaign like this one to change it.",
+                code="schema_in_use",
+                field="schema",
+            )
+        locked.schema = full
+    _write(locked, fields)
+    if locked.overlap != before:
+        _change_overlap(locked)
+    locked.save()
+    if "skills" in fields:
+        locked.skills.set(fields["skills"])
+    audit.record(actor, "campaign.edit", locked.reference, changed=sorted(fields))
+    return locked
+
+
+def _write(campaign: Campaign, fields: dict[str, Any]) -> None:
+    for name in PLAIN:
+        if name in fields:
+            setattr(campaign, name, fields[name])
+    if "guideline" in fields and campaign.pk is None:
+        campaign.guideline = fields["guideline"]
+    _within(campaign, "overlap", 1, 50)
+    _within(campaign, "hold_minutes", 5, 43_200)
+    _within(campaign, "expected_minutes", 1, 10_000)
+    _within(campaign, "stream_rate", 0, 1_000)
+    _within(campaign, "reviews_each", 1, 5)
+    for name in ("gold_rate", "gold_floor", "review_rate"):
+        _within(campaign, name, 0, 1)
+    if campaign.gold_rate and not campaign.task_kind.closed:
+        raise InvalidInput(
+            "Tasks with a known answer are for kinds whose answers can be compared; written work is reviewed instead.",
+            code="no_gold",
+            field="gold_rate",
+        )
+
+
+def _within(campaign: Campaign, name: str, low: float, high: float) -> None:
+    if not low <= getattr(campaign, name) <= high:
+        raise InvalidInput(
+            f"{name.replace('_', ' ').capitalize()} must lie between {low:g} and {high:g}.", field=name
+        )
+
+
+def _change_overlap(campaign: Campaign) -> None:
+    ordinary = campaign.tasks.filter(role=Task.Role.NORMAL).exclude(state=Task.State.WITHDRAWN)
+    crowded = ordinary.filter(live__gt=campaign.overlap).count()
+    if crowded:
+        raise Conflict(
+            f"{crowded:,} tasks have more people than {campaign.overlap} already; overlap cannot fall below that.",
+            code="overlap_in_use",
+            field="overlap",
+        )
+    ordinary.update(overlap=campaign.overlap)
+    ordinary.filter(submitted__gte=F("overlap")).update(state=Task.State.DONE)
+    ordinary.filter(submitted__lt=F("overlap"), state=Task.State.DONE).update(state=Task.State.OPEN)
+
+
+def lacking(campaign: Campaign, to: str) -> list[str]:
+    """What a campaign still needs before it can move to a state."""
+    found = []
+    if to in {State.PILOT, State.LIVE} and campaign.guideline is None:
+        found.append("Choose the guideline version that it is labelled by.")
+    if to == State.PILOT and not campaign.tasks.filter(role=Task.Role.PILOT, state=Task.State.OPEN).exists():
+        found.append("Add the few tasks that everybody does in the pilot.")
+    ordinary = campaign.tasks.filter(role=Task.Role.NORMAL, state=Task.State.OPEN)
+    if to == State.LIVE and not campaign.labelers_write_prompts and not ordinary.exists():
+        found.append("Add tasks.")
+    if to == State.LIVE and campaign.gold_rate and not campaign.tasks.filter(role=Task.Role.GOLD).exists():
+        found.append("Add tasks with a known answer, or set their rate to 0.")
+    return found
+
+
+@transaction.atomic
+def move(actor: Actor, campaign: Campaign, to: str) -> Campaign:
+    """Take a campaign to its next state; what is missing for that is named."""
+    require_lead(actor, campaign)
+    if to not in MOVES.get(campaign.state, {}):
+        raise Conflict(
+            f"{campaign} is {campaign.get_state_display().lower()} and cannot become {to}.", code="bad_move"
+        )
+    missing = lacking(campaign, to)
+    if missing:
+        raise Conflict(" ".join(missing), code="not_ready")
+    moved = Campaign.objects.filter(pk=campaign.pk, state=campaign.state)
+    if not moved.update(state=to, state_at=timezone.now()):
+        raise Conflict(f"Somebody else moved {campaign} just now; load the page again.", code="moved")
+    audit.record(actor, "campaign.move", campaign.reference, before=campaign.state, after=to)
+    campaign.refresh_from_db()
+    return campaign
+
+
+@transaction.atomic
+def duplicate(actor: Actor, campaign: Campaign, *, name: str) -> Campaign:
+    """A new draft with the same settings, without tasks and people."""
+    require(actor, "campaigns.manage")
+    fields = {field: getattr(campaign, field) for field in PLAIN}
+    made = create(
+        actor,
+        name=name,
+        kind=campaign.kind,
+        schema=campaign.schema,
+        guideline=campaign.guideline,
+        skills=list(campaign.skills.all()),
+        **fields,
+    )
+    for quota in campaign.quotas.all():
+        Quota.objects.create(
+            campaign=made,
+            topic=quota.topic,
+            difficulty=quota.difficulty,
+            language=quota.language,
+            target=quota.target,
+        )
+    return made
+
+
+@transaction.atomic
+def set_leads(actor: Actor, campaign: Campaign, leads: list[User]) -> Campaign:
+    """Who leads the campaign; there is always somebody."""
+    require_lead(actor, campaign)
+    if not leads:
+        raise InvalidInput("A campaign needs a lead.", code="no_lead", field="leads")
+    wrong = [user for user in leads if user.role not in {Role.LEAD, Role.ADMIN} or not user.is_active]
+    if wrong:
+        raise InvalidInput(
+            f"{wrong[0]} is no lead; an admin can change the role.", code="wrong_role", field="leads"
+        )
+    campaign.leads.set(leads)
+    audit.record(actor, "campaign.leads", campaign.reference, leads=[user.pseudonym for user in leads])
+    return campaign
+
+
+@transaction.atomic
+def set_quota(
+    actor: Actor, campaign: Campaign, *, topic: str, difficulty: str, language: str, target: int
+) -> Quota | None:
+    """Ask for so many submissions in a cell; a target of 0 takes the cell away. Counts what is there already."""
+    require_lead(actor, campaign)
+    cell = {"topic": topic.strip(), "difficulty": difficulty.strip(), "language": language.strip()}
+    audit.record(actor, "campaign.quota", campaign.reference, **cell, target=target)
+    if target == 0:
+        campaign.quotas.filter(**cell).delete()
+        return None
+    if not 0 < target <= 10_000_000:
+        raise InvalidInput("Ask for 1 to 10,000,000 submissions.", code="bad_target", field="target")
+    inside = {f"task__{name}": value for name, value in cell.items() if value}
+    filled = campaign.annotations.filter(
+        current=True, attempt=1, assignment__slot__isnull=False, **inside
+    ).count()
+    quota, _ = campaign.quotas.update_or_create(**cell, defaults={"target": target, "filled": filled})
+    return quota

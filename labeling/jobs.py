@@ -1,0 +1,50 @@
+"""The labeling app's job kinds: tasks that come in, and dataset versions that go out."""
+
+import sys
+
+from django.urls import reverse
+
+from labeling.actions import imports, publications
+from labeling.models.publications import Publication
+from labeling.models.tasks import TaskImport
+from tilth.jobs.models import Job
+from tilth.jobs.registry import JobKind, register
+
+
+def import_url(job: Job) -> str | None:
+    """The page that follows an import."""
+    row = TaskImport.objects.filter(job=job).first()
+    return reverse("labeling:import", args=[row.pk]) if row else None
+
+
+def publication_url(job: Job) -> str | None:
+    """The campaign's page of publications."""
+    made = Publication.objects.filter(job=job).first()
+    return reverse("labeling:campaign_publish", args=[made.campaign_id]) if made else None
+
+
+IMPORT = register(
+    JobKind(
+        name="task_import",
+        title="Import of tasks",
+        command=lambda job: [sys.executable, "-m", "labeling.protocol.taskload"],
+        permission="campaigns.manage",
+        on_success=imports.finish,
+        on_end=imports.give_up,
+        url=import_url,
+        short=True,
+    )
+)
+
+PUBLISH = register(
+    JobKind(
+        name="labeling_publish",
+        title="Publication of a campaign",
+        command=lambda job: [sys.executable, "-m", "labeling.publish.program"],
+        permission="campaigns.publish",
+        on_success=publications.finish,
+        on_end=publications.give_up,
+        environment=publications.environment,
+        url=publication_url,
+    )
+)

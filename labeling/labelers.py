@@ -1,0 +1,49 @@
+"""The table of a campaign's labelers: counts out of daily tallies, never out of the annotations themselves."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Sum
+
+from labeling.models.campaigns import Campaign, Tally
+from tilth.accounts.models import User
+from tilth.stats.intervals import Share, share
+
+SUMS = ("submitted", "accepted", "returned", "rejected", "skipped", "active_seconds", "idle_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One labeler in one campaign."""
+
+    user: User
+    state: str
+    counts: dict[str, Any]
+    accepted: Share
+    gold: Share
+
+    @property
+    def per_hour(self) -> float | None:
+        """Submissions per active hour."""
+        hours = self.counts["active_seconds"] / 3600
+        return self.counts["submitted"] / hours if hours > 0.05 else None
+
+
+def labelers(campaign: Campaign) -> list[Line]:
+    """Everybody in the campaign, those with most work first."""
+    summed = Tally.objects.filter(campaign=campaign).values("labeler").annotate(**{n: Sum(n) for n in SUMS})
+    counts = {row["labeler"]: {name: row[name] or 0 for name in SUMS} for row in summed}
+    lines = []
+    for member in campaign.members.select_related("user"):
+        mine = counts.get(member.user_id) or dict.fromkeys(SUMS, 0)
+        decided = mine["accepted"] + mine["returned"] + mine["rejected"]
+        lines.append(
+            Line(
+                member.user,
+                member.get_state_display(),
+                mine,
+                share(mine["accepted"], decided),
+                share(round(member.gold_score), member.gold_seen),
+            )
+        )
+    return sorted(lines, key=lambda line: (-line.counts["submitted"], line.user.pk))

@@ -1,0 +1,67 @@
+"""How far a campaign is: counts and a forecast, by few indexed queries, fast at a million tasks."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import ceil
+
+from django.core.cache import cache
+from django.db.models import Sum
+from django.utils import timezone
+
+from labeling.models.campaigns import Campaign, Tally
+from labeling.models.tasks import Task
+
+WINDOW_DAYS = 7
+FRESH_SECONDS = 20
+"""Counts of a large campaign are kept for so long; nobody decides by the last twenty seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Ordinary tasks by state, submissions wanted and there, the rate of the last week, and the day it is done."""
+
+    tasks: int
+    done: int
+    wanted: int
+    submitted: int
+    per_day: float
+    finish: date | None
+
+    @property
+    def share(self) -> float:
+        """0 to 1."""
+        return self.submitted / self.wanted if self.wanted else 0.0
+
+
+def progress(campaign: Campaign) -> Progress:
+    """The counts, at most twenty seconds old."""
+    key = f"labeling:progress:{campaign.pk}"
+    found = cache.get(key)
+    if found is None:
+        found = _count(campaign)
+        cache.set(key, found, FRESH_SECONDS)
+    return found
+
+
+def _count(campaign: Campaign) -> Progress:
+    ordinary = Task.objects.filter(campaign=campaign, role=Task.Role.NORMAL)
+    open_ = ordinary.filter(state=Task.State.OPEN).count()
+    done = ordinary.filter(state=Task.State.DONE).count()
+    partly = ordinary.filter(state=Task.State.OPEN, live__gt=0).aggregate(n=Sum("submitted"))["n"] or 0
+    submitted = done * campaign.overlap + partly
+    wanted = (open_ + done) * campaign.overlap
+    rate = per_day(campaign)
+    left = wanted - submitted
+    finish = (
+        timezone.now().date() + timedelta(days=ceil(left / rate)) if rate and 0 < left / rate < 3650 else None
+    )
+    return Progress(open_ + done, done, wanted, submitted, rate, finish)
+
+
+def per_day(campaign: Campaign) -> float:
+    """Submissions a day over the last week, today included as far as it has gone."""
+    since = timezone.now().date() - timedelta(days=WINDOW_DAYS - 1)
+    total = Tally.objects.filter(campaign=campaign, day__gte=since).aggregate(n=Sum("submitted"))["n"] or 0
+    started = max(since, campaign.state_at.date())
+    days = max(1, (timezone.now().date() - started).days + 1)
+    return total / days

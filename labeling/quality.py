@@ -1,0 +1,237 @@
+"""Quality of a campaign in figures: agreement, known answers, bias, reviewers; and the same by cohort.
+
+Read from the newest 20,000 annotations, and kept for some minutes: pages stay quick at a million tasks, and
+an interval says what a sample is worth.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import QuerySet
+
+from labeling.models.annotations import Annotation, AnnotationState, Review
+from labeling.models.campaigns import Campaign, Member, Profile
+from labeling.models.tasks import Task
+from labeling.protocol.kind import Level, Measure
+from labeling.protocol.rubric import CRITERIA
+from tilth.stats import bias as biases
+from tilth.stats.agreement import Agreement, alpha_of, cohen_kappa, count_pairs, fleiss_kappa
+from tilth.stats.bias import Bias, Comparison
+from tilth.stats.bootstrap import Interval, alpha_interval
+from tilth.stats.intervals import Share, share
+
+NEWEST = 20_000
+FRESH_SECONDS = 300
+SHARED_UNITS = 10
+"""Units that two labelers must share before their kappa says anything."""
+
+COHORTS = {"expertise": "Expertise", "region": "Region", "language": "First language"}
+STANDING = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED, AnnotationState.ADJUDICATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One annotation as the figures read it."""
+
+    task: int
+    labeler: int
+    values: dict[str, Any]
+    comparison: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureAgreement:
+    """How far labelers agree on one measure; ``kappa`` is Fleiss' and ``pairs`` the mean of Cohen's, for nominal."""
+
+    measure: Measure
+    alpha: Agreement
+    interval: Interval
+    kappa: float | None
+    pairs: float | None
+    labelers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Everything that the quality page shows."""
+
+    annotations: int
+    agreement: list[MeasureAgreement]
+    bias: Bias
+    baseline: Share
+    by_labeler: dict[Hashable, Bias]
+    reviewers: list[tuple[str, Agreement, Interval]]
+    reviews: dict[str, int]
+
+
+def quality(campaign: Campaign) -> Quality:
+    """The figures, at most five minutes old."""
+    key = f"labeling:quality:{campaign.pk}"
+    found = cache.get(key)
+    if found is None:
+        found = measure(campaign)
+        cache.set(key, found, FRESH_SECONDS)
+    return found
+
+
+def measure(campaign: Campaign) -> Quality:
+    """The figures as they are now."""
+    read = rows(campaign)
+    comparisons = [c for row in read if (c := comparison(row, row.labeler))]
+    return Quality(
+        annotations=len(read),
+        agreement=[agreement(read, m) for m in campaign.task_kind.measures(campaign.schema)],
+        bias=biases.bias(comparisons),
+        baseline=_baseline(read),
+        by_labeler=biases.by_group(comparisons),
+        reviewers=reviewer_agreement(campaign),
+        reviews=_decisions(campaign),
+    )
+
+
+def rows(campaign: Campaign) -> list[Row]:
+    """The newest standing annotations of ordinary and pilot tasks."""
+    found = (
+        Annotation.objects.settled()
+        .filter(campaign=campaign, state__in=STANDING, role__in=[Task.Role.NORMAL, Task.Role.PILOT])
+        .order_by("-submitted_at")
+        .values_list("task_id", "labeler_id", "measures", "comparison")[:NEWEST]
+    )
+    return [Row(*values) for values in found]
+
+
+def agreement(read: list[Row], what: Measure) -> MeasureAgreement:
+    """Alpha with its interval; for nominal measures both kappas too."""
+    said = [(row.task, row.labeler, row.values[what.name]) for row in read if what.name in row.values]
+    counted = count_pairs([task for task, _, _ in said], [_plain(value, what.level) for _, _, value in said])
+    nominal = what.level == "nominal"
+    return MeasureAgreement(
+        measure=what,
+        alpha=alpha_of(counted, what.level),
+        interval=alpha_interval(counted, what.level),
+        kappa=fleiss_kappa(_by_unit(said)).value if nominal else None,
+        pairs=_mean_cohen(said) if nominal else None,
+        labelers=len({labeler for _, labeler, _ in said}),
+    )
+
+
+def _plain(value: Any, level: Level) -> Any:
+    return str(value) if level == "nominal" else float(value)
+
+
+def _by_unit(said: list[tuple[int, int, Any]]) -> list[list[str]]:
+    units: dict[int, list[str]] = {}
+    for task, _, value in said:
+        units.setdefault(task, []).append(str(value))
+    return list(units.values())
+
+
+def _mean_cohen(said: list[tuple[int, int, Any]]) -> float | None:
+    """The mean of Cohen's kappa over pairs of labelers who share enough tasks."""
+    by_labeler: dict[int, dict[int, str]] = {}
+    for task, labeler, value in said:
+        by_labeler.setdefault(labeler, {})[task] = str(value)
+    found = []
+    for one, other in combinations(sorted(by_labeler)[:60], 2):
+        shared = sorted(by_labeler[one].keys() & by_labeler[other].keys())
+        if len(shared) >= SHARED_UNITS:
+            kappa = cohen_kappa([by_labeler[one][t] for t in shared], [by_labeler[other][t] for t in shared])
+            if kappa.value is not None:
+                found.append(kappa.value)
+    return sum(found) / len(found) if found else None
+
+
+def comparison(row: Row, group: Hashable) -> Comparison | None:
+    """One annotation as a comparison, if somebody won in it."""
+    data = row.comparison
+    if not data:
+        return None
+    return Comparison(group, data["winner"], (data["lengths"][0], data["lengths"][1]), data["first"])
+
+
+def _baseline(read: list[Row]) -> Share:
+    """How well "the longer one" would have guessed each task's majority."""
+    votes: dict[int, list[dict[str, Any]]] = {}
+    for row in read:
+        if row.comparison:
+            votes.setdefault(row.task, []).append(row.comparison)
+    lengths, winners = [], []
+    for found in votes.values():
+        for_second = sum(c["winner"] for c in found)
+        if 2 * for_second != len(found):
+            lengths.append((found[0]["lengths"][0], found[0]["lengths"][1]))
+            winners.append(int(2 * for_second > len(found)))
+    return biases.length_baseline(lengths, winners)
+
+
+def reviewer_agreement(campaign: Campaign) -> list[tuple[str, Agreement, Interval]]:
+    """How far reviewers who scored the same work agree, by rubric criterion (ordinal alpha)."""
+    reviews = Review.objects.filter(annotation__campaign=campaign).exclude(scores={})
+    scored = list(reviews.order_by("-at").values_list("annotation_id", "scores")[:NEWEST])
+    found = []
+    for name, (title, _) in CRITERIA.items():
+        said = [(str(key), scores[name]) for key, scores in scored if name in scores]
+        counted = count_pairs([key for key, _ in said], [float(value) for _, value in said])
+        if counted.matrix.size:
+            found.append((title, alpha_of(counted, "ordinal"), alpha_interval(counted, "ordinal")))
+    return found
+
+
+def _decisions(campaign: Campaign) -> dict[str, int]:
+    found: dict[str, int] = {}
+    decisions = Review.objects.filter(annotation__campaign=campaign).order_by("-at")
+    for decision in decisions.values_list("decision", flat=True)[:NEWEST]:
+        found[decision] = found.get(decision, 0) + 1
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One group of a cohort; the figures are ``None`` where the group is too small to be told."""
+
+    name: str
+    people: int
+    gold: Share | None
+    longer: Share | None
+    accepted: Share | None
+
+
+def slices(campaign: Campaign, by: str) -> list[Slice]:
+    """Quality and bias by cohort; groups of fewer than five people are not told."""
+    members = Member.objects.filter(campaign=campaign).values_list("user_id", "gold_seen", "gold_score")
+    cohort = dict(Profile.objects.filter(user__memberships__campaign=campaign).values_list("user_id", by))
+    groups: dict[str, list[int]] = {}
+    for user, _, _ in members:
+        groups.setdefault(cohort.get(user) or "not given", []).append(user)
+    golds = {user: (round(score), seen) for user, seen, score in members}
+    found = {name: _slice(campaign, name, users, golds) for name, users in groups.items()}
+    told = biases.suppress(found, lambda name: len(groups[str(name)]))
+    return [
+        told[name] or Slice(str(name), 0, None, None, None)
+        for name in sorted(found, key=lambda name: (-len(groups[name]), name))
+    ]
+
+
+def _slice(campaign: Campaign, name: str, users: list[int], golds: dict[int, tuple[int, int]]) -> Slice:
+    mine = Annotation.objects.settled().filter(campaign=campaign, labeler__in=users)
+    newest = mine.order_by("-submitted_at").values_list("task_id", "labeler_id", "measures", "comparison")[
+        :NEWEST
+    ]
+    compared = [c for values in newest if (c := comparison(Row(*values), name))]
+    states = list(
+        mine.filter(state__in=("accepted", "adjudicated", "returned", "rejected")).values_list(
+            "state", flat=True
+        )[:NEWEST]
+    )
+    right = sum(golds[user][0] for user in users)
+    seen = sum(golds[user][1] for user in users)
+    good = sum(state in {"accepted", "adjudicated"} for state in states)
+    return Slice(name, len(users), share(right, seen), biases.bias(compared).longer, share(good, len(states)))
+
+
+def gold_table(campaign: Campaign) -> QuerySet[Member]:
+    """Members who have seen tasks with a known answer."""
+    return campaign.members.filter(gold_seen__gt=0).select_related("user").order_by("user_id")

@@ -1,0 +1,21 @@
+"""Addresses of tasks, imports and coverage."""
+
+from django.urls import path
+
+from labeling.views import tasks
+
+urlpatterns = [
+    path("campaigns/<int:pk>/tasks/", tasks.index, name="campaign_tasks"),
+    path("campaigns/<int:pk>/tasks/add/", tasks.add, name="task_add"),
+    path("campaigns/<int:pk>/import/", tasks.new_import, name="campaign_import"),
+    path("campaigns/<int:pk>/coverage/", tasks.coverage, name="campaign_coverage"),
+    path("campaigns/<int:pk>/quota/", tasks.quota, name="quota"),
+    path("campaigns/<int:pk>/prompt/", tasks.write_prompt, name="write_prompt"),
+    path("tasks/<int:pk>/", tasks.task, name="task"),
+    path("tasks/<int:pk>/edit/", tasks.edit, name="task_edit"),
+    path("tasks/<int:pk>/gold/", tasks.gold, name="task_gold"),
+    path("tasks/<int:pk>/page/", tasks.page, name="task_page"),
+    path("imports/<int:pk>/", tasks.import_status, name="import"),
+    path("imports/<int:pk>/cancel/", tasks.cancel_import, name="import_cancel"),
+    path("imports/<int:pk>/bad-rows.csv", tasks.import_report, name="import_report"),
+]

@@ -1,0 +1,110 @@
+"""Quality pages of a campaign: agreement, bias, known answers, cohorts, labelers, and the pilot."""
+
+from datetime import date
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+
+from labeling import labelers, plots, quality
+from labeling.models.annotations import Annotation
+from labeling.models.campaigns import Campaign, Tally
+from labeling.models.tasks import Task
+from labeling.people import leads_it, who
+from labeling.protocol.disagreement import disagreement
+from tilth.accounts.models import User
+from tilth.accounts.permissions import requires
+from tilth.stats.intervals import share
+
+
+@requires("campaigns.view")
+@require_GET
+def index(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far the labels can be trusted."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    found = quality.quality(campaign)
+    name = who(request.user, campaign)
+    people = User.objects.in_bulk([key for key in found.by_labeler if isinstance(key, int)])
+    by_labeler = [(name(people[key]), bias) for key, bias in found.by_labeler.items() if key in people]
+    golds = [
+        (name(m.user), share(round(m.gold_score), m.gold_seen)) for m in quality.gold_table(campaign)[:60]
+    ]
+    by = request.GET.get("by", "")
+    context = {
+        "campaign": campaign,
+        "tab": "quality",
+        "quality": found,
+        "compares": campaign.task_kind.lengths is not None,
+        "longer": plots.shares([(n, b.longer) for n, b in by_labeler], "the longer answer won"),
+        "first": plots.shares([(n, b.first) for n, b in by_labeler], "the first answer won", line=0.5),
+        "golds": plots.shares(golds, "agrees with the known answer", line=campaign.gold_floor)
+        if golds
+        else None,
+        "cohorts": quality.COHORTS,
+        "by": by,
+        "slices": quality.slices(campaign, by) if by in quality.COHORTS else [],
+        "height": 60 + 28 * max(1, len(by_labeler)),
+    }
+    return render(request, "labeling/quality.html", context)
+
+
+@requires("campaigns.view")
+@require_GET
+def people(request: HttpRequest, pk: int) -> HttpResponse:
+    """Everybody's work, and throughput day by day."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    name = who(request.user, campaign)
+    page = Paginator(labelers.labelers(campaign), 50).get_page(request.GET.get("page"))
+    context = {
+        "campaign": campaign,
+        "tab": "labelers",
+        "page": page,
+        "lines": [(name(line.user), line) for line in page],
+        "throughput": plots.by_day(_days(campaign), 30, {"submitted": "Submitted", "accepted": "Accepted"}),
+        "leads": leads_it(request.user, campaign),
+    }
+    return render(request, "labeling/labelers.html", context)
+
+
+def _days(campaign: Campaign) -> dict[date, dict[str, int]]:
+    found: dict[date, dict[str, int]] = {}
+    for day, submitted, accepted in Tally.objects.filter(campaign=campaign).values_list(
+        "day", "submitted", "accepted"
+    ):
+        sums = found.setdefault(day, {"submitted": 0, "accepted": 0})
+        sums["submitted"] += submitted
+        sums["accepted"] += accepted
+    return found
+
+
+@requires("campaigns.view")
+@require_GET
+def pilot(request: HttpRequest, pk: int) -> HttpResponse:
+    """The pilot: its few tasks against everybody who did them, with how far they lie apart."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    kind = campaign.task_kind
+    tasks = list(campaign.tasks.filter(role=Task.Role.PILOT).order_by("position")[:100])
+    rows = Annotation.objects.settled().filter(task__in=tasks).select_related("labeler")
+    cells: dict[int, dict[int, Annotation]] = {}
+    for row in rows:
+        cells.setdefault(row.task_id, {})[row.labeler_id] = row
+    everybody = list({row.labeler_id: row.labeler for row in rows}.values())
+    measures = kind.measures(campaign.schema)
+    table: list[dict[str, Any]] = []
+    for task in tasks:
+        mine = cells.get(task.pk, {})
+        apart = disagreement(measures, [row.measures for row in mine.values()])
+        said = [(mine.get(user.pk), _short(mine.get(user.pk))) for user in everybody]
+        table.append({"task": task, "apart": apart, "said": said})
+    name = who(request.user, campaign)
+    context = {"campaign": campaign, "tab": "quality", "people": [name(u) for u in everybody], "table": table}
+    return render(request, "labeling/pilot.html", context)
+
+
+def _short(annotation: Annotation | None) -> str:
+    """The first measured value, as a word for a cell."""
+    if annotation is None:
+        return ""
+    return str(next(iter(annotation.measures.values()), "written"))

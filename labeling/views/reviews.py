@@ -1,0 +1,304 @@
+"""Review: the queue, one submission with its passages, adjudication, and annotations to read."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeling import display
+from labeling.actions import flags, reviews
+from labeling.actions.reviews import Verdict
+from labeling.models.annotations import Annotation, Flag
+from labeling.models.campaigns import Campaign, Visibility
+from labeling.models.tasks import Task
+from labeling.people import leads_it, sees_names, who
+from labeling.protocol.rubric import CRITERIA, POINTS
+from labeling.views.json import json_view, number, text
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import can, requires
+from tilth.accounts.views.helpers import page_of
+from tilth.errors import Conflict, TilthError
+from tilth.text.diff import word_diff
+
+
+def shown(annotation: Annotation, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the templates of a finished payload read."""
+    campaign, kind = annotation.campaign, annotation.campaign.task_kind
+    task = display.view_of(annotation.task, annotation.display)
+    answer = payload if payload is not None else annotation.payload
+    return {
+        "annotation": annotation,
+        "campaign": campaign,
+        "kind": kind,
+        "task": task,
+        "schema": campaign.schema,
+        "view": kind.view(task, campaign.schema),
+        "facts": kind.facts(answer, task, campaign.schema),
+        "payload": answer,
+        "page_task": annotation.task_id,
+        "guideline_clauses": annotation.guideline.clauses if annotation.guideline else [],
+    }
+
+
+def _found(pk: Any) -> Annotation:
+    related = Annotation.objects.select_related(
+        "campaign", "task", "labeler", "guideline__guideline", "assignment"
+    )
+    return get_object_or_404(related, pk=pk)
+
+
+@requires("labeling.review")
+@require_GET
+def queue(request: HttpRequest) -> HttpResponse:
+    """What waits, oldest first."""
+    rows = reviews.waiting(request.user).select_related("campaign", "task")
+    chosen = request.GET.get("campaign", "")
+    if chosen.isdecimal():
+        rows = rows.filter(campaign=int(chosen[:18]))
+    campaigns = Campaign.objects.filter(pk__in=reviews.waiting(request.user).order_by().values("campaign"))
+    context = {"page": page_of(request, rows), "campaigns": campaigns, "chosen": chosen}
+    return render(request, "labeling/review_queue.html", context)
+
+
+@requires("labeling.review")
+@require_POST
+def next_review(request: HttpRequest) -> HttpResponse:
+    """Take the oldest and open it."""
+    chosen = request.POST.get("campaign", "")
+    try:
+        found = reviews.claim(Actor.of(request), campaign=int(chosen[:18]) if chosen.isdecimal() else None)
+    except Conflict as error:
+        messages.info(request, error.message)
+        return redirect("labeling:review")
+    return redirect("labeling:review_annotation", found.pk)
+
+
+@requires("labeling.review")
+@require_GET
+def review(request: HttpRequest, pk: Any) -> HttpResponse:
+    """One submission: the task, the answer, passages to comment on, and the decision."""
+    annotation = _found(pk)
+    problem = ""
+    try:
+        annotation = reviews.claim(Actor.of(request), annotation=annotation)
+    except TilthError as error:
+        problem = error.message
+    campaign = annotation.campaign
+    named = sees_names(request.user, campaign) and not campaign.blind_review
+    earlier = (
+        annotation.assignment.annotations.filter(attempt__lt=annotation.attempt).order_by("-attempt").first()
+    )
+    context = shown(annotation) | {
+        "problem": problem,
+        "labeler": str(annotation.labeler) if named else "",
+        "rubric": [] if campaign.task_kind.closed else _rubric(),
+        "flags": annotation.flags.filter(state=Flag.State.OPEN),
+        "earlier": [(r.reviewer, r) for r in annotation.reviews.select_related("reviewer")],
+        "changes": _changes(earlier, annotation) if earlier else [],
+        "editable": json.dumps(_editor_data(annotation)),
+        "urls": {"decide": reverse("labeling:review_decide", args=[annotation.pk])},
+    }
+    return render(request, "labeling/review.html", context)
+
+
+def _rubric() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "title": title, "points": list(zip(POINTS, words, strict=True))}
+        for name, (title, words) in CRITERIA.items()
+    ]
+
+
+def _editor_data(annotation: Annotation) -> dict[str, Any]:
+    urls = {name: reverse(f"labeling:{name}") for name in ("preview", "diff")}
+    return {"payload": annotation.payload, "urls": urls}
+
+
+def _changes(earlier: Annotation, now: Annotation) -> list[Any]:
+    """What the labeler changed since the last attempt, text by text."""
+    before = {t.path: t.text for t in earlier.campaign.task_kind.texts(earlier.payload)}
+    after = {t.path: t.text for t in now.campaign.task_kind.texts(now.payload)}
+    paths = [path for path in dict.fromkeys([*before, *after]) if before.get(path) != after.get(path)]
+    return [(path, word_diff(before.get(path, ""), after.get(path, ""))) for path in paths]
+
+
+@requires("labeling.review")
+@json_view
+def decide(request: HttpRequest, body: dict[str, Any], pk: Any) -> dict[str, Any]:
+    """A decision; answers where the next submission is."""
+    comments = body.get("comments")
+    scores, payload = body.get("scores"), body.get("payload")
+    verdict = Verdict(
+        decision=text(body, "decision"),
+        comments=[c for c in comments if isinstance(c, dict)] if isinstance(comments, list) else [],
+        scores=scores if isinstance(scores, dict) else {},
+        note=text(body, "note"),
+        payload=payload if isinstance(payload, dict) else None,
+        seconds=number(body, "seconds"),
+    )
+    found = _found(pk)
+    reviews.decide(Actor.of(request), found, verdict)
+    try:
+        following = reviews.claim(Actor.of(request), campaign=found.campaign_id)
+    except Conflict:
+        return {"next": reverse("labeling:review")}
+    return {"next": reverse("labeling:review_annotation", args=[following.pk])}
+
+
+@requires("labeling.review")
+@require_POST
+def release(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Leave it to somebody else."""
+    reviews.release(Actor.of(request), _found(pk))
+    return redirect("labeling:review")
+
+
+@requires("labeling.review")
+@require_GET
+def disagreements(request: HttpRequest, pk: int) -> HttpResponse:
+    """Finished tasks whose annotations lie farthest apart."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    rows = campaign.tasks.filter(disagreement__gt=0).order_by("-disagreement", "position")
+    context = {"campaign": campaign, "tab": "quality", "page": page_of(request, rows)}
+    return render(request, "labeling/disagreements.html", context)
+
+
+@requires("labeling.review")
+@require_http_methods(["GET", "POST"])
+def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
+    """All answers to one task side by side; one becomes the result."""
+    task = get_object_or_404(Task.objects.select_related("campaign"), pk=pk)
+    rows = reviews.adjudicable(task)
+    if request.method == "POST":
+        winner = next((row for row in rows if str(row.pk) == request.POST.get("winner")), None)
+        try:
+            if winner is None:
+                raise Conflict("Choose one of the answers.", code="no_winner")
+            own = request.POST.get("payload", "")
+            payload = json.loads(own) if own else None
+            reviews.adjudicate(
+                Actor.of(request), task, winner=winner, note=request.POST.get("note", ""), payload=payload
+            )
+            messages.success(request, "Decided. The chosen answer is the result of this task.")
+            return redirect("labeling:disagreements", task.campaign_id)
+        except (TilthError, ValueError) as error:
+            messages.error(request, str(error))
+    blind = task.campaign.blind_review
+    name = who(request.user, task.campaign)
+    context = {
+        "item": task,
+        "campaign": task.campaign,
+        "answers": [
+            (f"Answer {n}" if blind else name(row.labeler), shown(row)) for n, row in enumerate(rows, 1)
+        ],
+    }
+    return render(request, "labeling/adjudicate.html", context)
+
+
+@requires("campaigns.view")
+@require_GET
+def annotation(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Everything about one annotation."""
+    found = _found(pk)
+    name = who(request.user, found.campaign)
+    context = shown(found) | {
+        "tab": "quality",
+        "labeler": name(found.labeler),
+        "reviews": [(name(r.reviewer), r) for r in found.reviews.select_related("reviewer")],
+        "attempts": found.assignment.annotations.order_by("attempt"),
+        "flags": found.flags.all(),
+        "threads": found.threads.all(),
+        "leads": leads_it(request.user, found.campaign),
+    }
+    return render(request, "labeling/annotation.html", context)
+
+
+@requires("labeling.work")
+@require_GET
+def my_annotation(request: HttpRequest, pk: Any) -> HttpResponse:
+    """One's own submission with what reviewers said about it."""
+    found = get_object_or_404(
+        Annotation.objects.select_related("campaign", "task", "guideline__guideline", "assignment"),
+        pk=pk,
+        labeler=request.user,
+    )
+    context = shown(found) | {
+        "reviews": found.reviews.all(),
+        "appealed": found.threads.filter(topic="appeal").first(),
+        "may_appeal": found.state in {"returned", "rejected"},
+    }
+    return render(request, "labeling/my_annotation.html", context)
+
+
+@requires("labeling.work")
+@require_GET
+def others(request: HttpRequest, pk: int) -> HttpResponse:
+    """What others answered to a task, where and when the campaign shows it."""
+    task = get_object_or_404(Task.objects.select_related("campaign"), pk=pk)
+    campaign = task.campaign
+    mine = task.annotations.filter(labeler=request.user, current=True).exists()
+    has_it = task.assignments.filter(labeler=request.user).exists()
+    always = campaign.visibility == Visibility.ALWAYS and has_it
+    after = campaign.visibility == Visibility.AFTER and mine
+    if not (always or after):
+        raise Http404
+    rows = Annotation.objects.settled().filter(task=task).exclude(labeler=request.user)
+    answers = [
+        (f"Answer {n}", shown(row)) for n, row in enumerate(rows.select_related("campaign", "task"), 1)
+    ]
+    return render(request, "labeling/others.html", {"item": task, "campaign": campaign, "answers": answers})
+
+
+@requires("campaigns.manage")
+@require_POST
+def reverse_decision(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Accept after all."""
+    found = _found(pk)
+    try:
+        reviews.reverse(Actor.of(request), found, request.POST.get("note", ""))
+        messages.success(request, "Accepted after all.")
+    except TilthError as error:
+        messages.error(request, error.message)
+    return redirect("labeling:annotation", pk)
+
+
+@requires("campaigns.view")
+@require_GET
+def flag_list(request: HttpRequest, pk: int) -> HttpResponse:
+    """What safeguards noticed in a campaign."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    chosen = {name: request.GET.get(name, "") for name in ("state", "kind")}
+    rows = campaign.flags.select_related("annotation__labeler")
+    rows = rows.filter(state=chosen["state"] or Flag.State.OPEN)
+    if chosen["kind"]:
+        rows = rows.filter(kind=chosen["kind"])
+    name = who(request.user, campaign)
+    page = page_of(request, rows)
+    context = {
+        "campaign": campaign,
+        "tab": "quality",
+        "page": page,
+        "rows": [(flag, name(flag.annotation.labeler)) for flag in page],
+        "chosen": chosen,
+        "kinds": campaign.flags.order_by().values_list("kind", flat=True).distinct(),
+        "states": Flag.State.choices,
+        "decides": can(request.user, "labeling.review"),
+    }
+    return render(request, "labeling/flags.html", context)
+
+
+@requires("labeling.review")
+@require_POST
+def flag_decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """Nothing wrong, or confirmed."""
+    flag = get_object_or_404(Flag.objects.select_related("annotation"), pk=pk)
+    try:
+        flags.decide(Actor.of(request), flag, request.POST.get("state", ""), request.POST.get("note", ""))
+        messages.success(request, "Noted.")
+    except TilthError as error:
+        messages.error(request, error.message)
+    back = "labeling:flags" if can(request.user, "campaigns.view") else "labeling:review"
+    return redirect(back, flag.campaign_id) if back == "labeling:flags" else redirect(back)

@@ -1,0 +1,254 @@
+"""The roster of a campaign: who takes part, who is invited, and who holds what."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeling import desk
+from labeling.actions import handover, roster
+from labeling.actions.guards import require_lead
+from labeling.forms.campaigns import PersonForm, ProfileForm, RosterFileForm
+from labeling.models.campaigns import Campaign, Member, Profile, RosterInvite
+from labeling.models.tasks import OPEN_STATES, Assignment
+from tilth.accounts.actors import Actor
+from tilth.accounts.models import User
+from tilth.accounts.permissions import requires
+from tilth.accounts.views.helpers import page_of, put_error
+from tilth.errors import TilthError
+
+
+def _led(request: HttpRequest, pk: int) -> Campaign:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    require_lead(Actor.of(request), campaign)
+    return campaign
+
+
+@requires("labelers.view")
+@require_GET
+def index(request: HttpRequest, pk: int) -> HttpResponse:
+    """Everybody in the campaign."""
+    return _page(request, _led(request, pk))
+
+
+def _page(request: HttpRequest, campaign: Campaign, report: Any = None, **forms: Any) -> HttpResponse:
+    mine = Q(user__assignments__campaign=campaign)
+    members = (
+        campaign.members.select_related("user")
+        .annotate(
+            held=Count("user__assignments", filter=mine & Q(user__assignments__state__in=OPEN_STATES)),
+            submitted=Count(
+                "user__assignments",
+                filter=mine & Q(user__assignments__state__in=["submitted", "accepted", "adjudicated"]),
+            ),
+        )
+        .order_by("state", "user__name", "pk")
+    )
+    context = {
+        "campaign": campaign,
+        "tab": "roster",
+        "page": page_of(request, members),
+        "invites": campaign.roster_invites.all()[:200],
+        "active": _active(campaign),
+        "person": PersonForm(),
+        "file": RosterFileForm(),
+        "report": report,
+        **forms,
+    }
+    return render(request, "labeling/roster.html", context)
+
+
+def _active(campaign: Campaign) -> Any:
+    return User.objects.filter(memberships__campaign=campaign, memberships__state=Member.State.ACTIVE)
+
+
+@requires("labelers.view")
+@require_POST
+def invite(request: HttpRequest, pk: int) -> HttpResponse:
+    """Invite somebody who has an account."""
+    campaign = _led(request, pk)
+    form = PersonForm(request.POST)
+    if form.is_valid():
+        minutes = form.cleaned_data["weekly_minutes"] or 0
+        try:
+            roster.invite(Actor.of(request), campaign, form.cleaned_data["user"], weekly_minutes=minutes)
+            messages.success(request, f"{form.cleaned_data['user']} is invited.")
+            return redirect("labeling:campaign_roster", pk)
+        except TilthError as error:
+            put_error(form, error)
+    return _page(request, campaign, person=form)
+
+
+@requires("labelers.view")
+@require_POST
+def invite_file(request: HttpRequest, pk: int) -> HttpResponse:
+    """Invite everybody of a table, and say what came of each line."""
+    campaign = _led(request, pk)
+    form = RosterFileForm(request.POST, request.FILES)
+    if form.is_valid():
+        try:
+            report = roster.invite_file(Actor.of(request), campaign, form.cleaned_data["file"])
+            return _page(request, campaign, report)
+        except TilthError as error:
+            put_error(form, error)
+    return _page(request, campaign, file=form)
+
+
+@requires("labelers.view")
+@require_POST
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take an invitation back."""
+    row = get_object_or_404(RosterInvite.objects.select_related("campaign"), pk=pk)
+    roster.withdraw_invite(Actor.of(request), row)
+    return redirect("labeling:campaign_roster", row.campaign_id)
+
+
+@requires("labelers.view")
+@require_POST
+def member(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Pause, resume, take out, or set the capacity of one member."""
+    found = get_object_or_404(Member.objects.select_related("campaign", "user"), pk=pk)
+    actor, minutes = Actor.of(request), request.POST.get("weekly_minutes", "")
+    acts = {
+        "pause": lambda: roster.pause(actor, found, request.POST.get("reason", "")),
+        "resume": lambda: roster.resume(actor, found),
+        "leave": lambda: roster.leave(actor, found),
+        "capacity": lambda: roster.set_capacity(actor, found, int(minutes) if minutes.isdecimal() else 0),
+    }
+    try:
+        if verb in acts:
+            acts[verb]()
+            messages.success(request, f"{found.user}: saved.")
+    except TilthError as error:
+        messages.error(request, error.message)
+    return redirect("labeling:campaign_roster", found.campaign_id)
+
+
+@requires("labelers.view")
+@require_POST
+def announce(request: HttpRequest, pk: int) -> HttpResponse:
+    """A word to everybody."""
+    try:
+        roster.announce(Actor.of(request), _led(request, pk), request.POST.get("text", ""))
+        messages.success(request, "Announced: it stands on everybody's work page.")
+    except TilthError as error:
+        messages.error(request, error.message)
+    return redirect("labeling:campaign_roster", pk)
+
+
+@requires("labelers.view")
+@require_POST
+def reserve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep the next free tasks for somebody."""
+    campaign = _led(request, pk)
+    user = get_object_or_404(User, pk=_number(request.POST.get("labeler")))
+    try:
+        count = handover.reserve(Actor.of(request), campaign, user, count=_number(request.POST.get("count")))
+        messages.success(request, f"{count} tasks are reserved for {user}.")
+    except TilthError as error:
+        messages.error(request, error.message)
+    return redirect("labeling:campaign_roster", pk)
+
+
+@requires("labelers.view")
+@require_http_methods(["GET", "POST"])
+def held(request: HttpRequest, pk: int) -> HttpResponse:
+    """Tasks that people hold; chosen ones end, or go to somebody else with their drafts."""
+    campaign = _led(request, pk)
+    if request.method == "POST":
+        return _end_chosen(request, campaign)
+    rows = Assignment.objects.open().filter(campaign=campaign).select_related("task", "labeler")
+    labeler = User.objects.filter(pk=_number(request.GET.get("labeler"))).first()
+    if labeler is not None:
+        rows = rows.filter(labeler=labeler)
+    context = {
+        "campaign": campaign,
+        "tab": "roster",
+        "page": page_of(request, rows.order_by("held_at")),
+        "labeler": labeler,
+        "active": _active(campaign),
+    }
+    return render(request, "labeling/held.html", context)
+
+
+def _end_chosen(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    chosen = [int(pk) for pk in request.POST.getlist("assignment") if pk.isdecimal()]
+    rows = list(
+        Assignment.objects.filter(campaign=campaign, pk__in=chosen).select_related(
+            "task", "labeler", "campaign"
+        )
+    )
+    receiver = User.objects.filter(pk=_number(request.POST.get("receiver"))).first()
+    result = handover.end_many(
+        Actor.of(request), campaign, rows, reason=request.POST.get("reason", ""), receiver=receiver
+    )
+    done = f"{result.moved} handed to {receiver}." if receiver else f"{result.ended} ended."
+    messages.success(request, done)
+    for text in result.skipped[:20]:
+        messages.warning(request, text)
+    return redirect("labeling:held", campaign.pk)
+
+
+@requires("labeling.work")
+@require_http_methods(["GET", "POST"])
+def join(request: HttpRequest, pk: int) -> HttpResponse:
+    """Read what taking part means, and agree."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    if request.method == "POST":
+        try:
+            roster.join(Actor.of(request), campaign, consented=request.POST.get("consented") == "on")
+            messages.success(request, f"You take part in {campaign}.")
+            return redirect("labeling:work")
+        except TilthError as error:
+            messages.error(request, error.message)
+    return render(request, "labeling/join.html", {"campaign": campaign, "pay": desk.pay_words(campaign)})
+
+
+@requires("labeling.work")
+@require_POST
+def leave(request: HttpRequest, pk: int) -> HttpResponse:
+    """Leave a campaign."""
+    found = get_object_or_404(
+        Member.objects.select_related("campaign", "user"), campaign=pk, user=request.user
+    )
+    try:
+        roster.leave(Actor.of(request), found)
+        messages.success(request, f"You have left {found.campaign}. Drafts are kept for the leads.")
+    except TilthError as error:
+        messages.error(request, error.message)
+    return redirect("labeling:work")
+
+
+@requires("labeling.work")
+@require_http_methods(["GET", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    """One's own languages, expertise and region."""
+    assert isinstance(request.user, User)
+    return _profile(request, request.user)
+
+
+@requires("labelers.view")
+@require_http_methods(["GET", "POST"])
+def profile_of(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody's, filled in by a lead."""
+    return _profile(request, get_object_or_404(User, pk=pk))
+
+
+def _profile(request: HttpRequest, person: User) -> HttpResponse:
+    known = Profile.objects.filter(user=person).first()
+    initial = {name: getattr(known, name) for name in ProfileForm.base_fields} if known else {}
+    form = ProfileForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        roster.save_profile(Actor.of(request), person, **form.cleaned_data)
+        messages.success(request, "The profile is saved.")
+        return redirect(request.path)
+    return render(
+        request, "labeling/profile.html", {"form": form, "person": person, "own": person == request.user}
+    )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
