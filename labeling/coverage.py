@@ -52,9 +52,9 @@ def matrix(campaign: Campaign) -> list[Cell]:
     for cell in sorted({*counted, *cells}, key=lambda c: (cells.get(c) is None, c))[:MOST_CELLS]:
         submitted, open_ = _within(cell, counted)
         target = cells.get(cell)
-        made = Cell(*cell, target, submitted, open_)
-        finish = _forecast(made, rate * submitted / total)
-        found.append(Cell(*cell, target, submitted, open_, finish))
+        finish = _forecast((target or 0) - submitted, rate * submitted / total)
+        topic, difficulty, language = cell
+        found.append(Cell(topic, difficulty, language, target, submitted, open_, finish))
     return found
 
 
@@ -82,7 +82,7 @@ def _within(
     return sum(v[0] for v in inside), sum(v[1] for v in inside)
 
 
-def _forecast(cell: Cell, rate: float) -> date | None:
-    if not cell.gap or rate <= 0 or cell.gap / rate > 3650:
+def _forecast(gap: int, rate: float) -> date | None:
+    if gap <= 0 or rate <= 0 or gap / rate > 3650:
         return None
-    return timezone.now().date() + timedelta(days=ceil(cell.gap / rate))
+    return timezone.now().date() + timedelta(days=ceil(gap / rate))

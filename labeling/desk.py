@@ -82,11 +82,15 @@ def places(user: Any) -> list[Place]:
     """Open campaigns in which this person is, or which they may join, those ready for work first."""
     open_ones = Campaign.objects.open()
     known = open_ones.filter(members__user=user).exclude(members__user=user, members__state=Member.State.LEFT)
-    candidates = (
-        (known | open_ones.filter(open_to_all=True)).distinct().select_related("guideline__guideline")
-    )
+    candidates = (known | open_ones.filter(open_to_all=True)).distinct()
     held = _held_by_campaign(user)
-    found = [Place(c, eligibility.missing(user, c), held.get(c.pk, 0)) for c in candidates]
+    members = {member.campaign_id: member for member in Member.objects.filter(user=user)}
+    found = []
+    for campaign in candidates.select_related("guideline__guideline", "exam__skill"):
+        member = members.get(campaign.pk)
+        lacking = eligibility.missing(user, campaign, member)
+        news = list(campaign.announcements.all()[:2]) if member else []
+        found.append(Place(campaign, member, lacking, held.get(campaign.pk, 0), news))
     return sorted(found, key=lambda place: (bool(place.missing), -place.campaign.pk))
 
 
@@ -105,7 +109,7 @@ def offer(user: Any, campaign: Campaign) -> Offer:
     if lacking:
         raise Conflict(" ".join(lacking), code="not_eligible")
     held = queue.mine(user, campaign)
-    member = Member.objects.get(campaign=campaign, user=user)
+    member = Member.objects.select_related("user__labeling_profile").get(campaign=campaign, user=user)
     found = None if held else queue.find(user, campaign, member, lock=False)
     task = held.task if held else found.task if found else None
     if task is None:

@@ -10,7 +10,8 @@ from labeling.protocol.kind import Answer, TaskView
 
 def choose(task: Task, campaign: Campaign) -> dict[str, Any]:
     """The display of a new assignment: a fresh shuffle, and the campaign's streaming rate."""
-    order = [candidate.position for candidate in task.candidates.all()]
+    low, high = campaign.task_kind.candidates
+    order = list(range(low)) if low == high else list(task.candidates.values_list("position", flat=True))
     random.SystemRandom().shuffle(order)
     return {"order": order, "stream": campaign.stream_rate}
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from labeling.models.campaigns import Campaign, Member, Profile, Tally
@@ -37,30 +37,17 @@ def _membership(campaign: Campaign, member: Member | None) -> list[str]:
 
 
 def _skills(user: Any, campaign: Campaign) -> list[str]:
-    needed = {skill.pk: skill.name for skill in _needed(campaign)}
-    if not needed:
-        return []
-    held = set(user.skills.filter(pk__in=needed).values_list("pk", flat=True))
-    lacking = [name for pk, name in needed.items() if pk not in held]
+    """What of the campaign's skills, and of the one that its exam grants, the person lacks; one query."""
+    asked = Skill.objects.filter(Q(campaigns=campaign) | Q(exams__campaigns=campaign)).distinct()
+    lacking = dict(asked.exclude(people=user).values_list("pk", "name"))
     if not lacking:
         return []
-    exam = campaign.exam
-    if exam is not None and needed.get(exam.skill_id) in lacking:
-        lacking.remove(needed[exam.skill_id])
-        by_exam = [f"Pass the exam “{exam.title}” first."]
-    else:
-        by_exam = []
-    return by_exam + (
-        [f"It needs these skills: {', '.join(lacking)}; a lead can grant them."] if lacking else []
-    )
-
-
-def _needed(campaign: Campaign) -> list[Skill]:
-    """The campaign's skills, and the one that its exam grants."""
-    skills = list(campaign.skills.all())
-    if campaign.exam is not None and campaign.exam.skill not in skills:
-        skills.append(campaign.exam.skill)
-    return skills
+    found = []
+    if campaign.exam is not None and lacking.pop(campaign.exam.skill_id, None):
+        found.append(f"Pass the exam “{campaign.exam.title}” first.")
+    if lacking:
+        found.append(f"It needs these skills: {', '.join(lacking.values())}; a lead can grant them.")
+    return found
 
 
 def week_start() -> Any:

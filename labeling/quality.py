@@ -207,11 +207,13 @@ def slices(campaign: Campaign, by: str) -> list[Slice]:
     for user, _, _ in members:
         groups.setdefault(cohort.get(user) or "not given", []).append(user)
     golds = {user: (round(score), seen) for user, seen, score in members}
-    found = {name: _slice(campaign, name, users, golds) for name, users in groups.items()}
+    found: dict[Hashable, Slice] = {
+        name: _slice(campaign, name, users, golds) for name, users in groups.items()
+    }
     told = biases.suppress(found, lambda name: len(groups[str(name)]))
     return [
         told[name] or Slice(str(name), 0, None, None, None)
-        for name in sorted(found, key=lambda name: (-len(groups[name]), name))
+        for name in sorted(groups, key=lambda name: (-len(groups[name]), name))
     ]
 
 

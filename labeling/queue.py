@@ -53,31 +53,35 @@ def find(
 def _sources(user: Any, campaign: Campaign, member: Member) -> Iterator[tuple[TaskQuerySet, bool]]:
     """Places to look, in order, and whether a task from there uses up a slot."""
     if campaign.state == CampaignState.PILOT:
-        yield _special(user, campaign, Task.Role.PILOT), False
+        yield _special(user, campaign, member, Task.Role.PILOT), False
         return
-    ordinary = _ordinary(user, campaign)
-    yield ordinary.filter(reserved_for=user).order_by("position"), True
+    ordinary = _ordinary(user, campaign, member)
+    if member.reserved:
+        yield ordinary.filter(reserved_for=user).order_by("position"), True
     if gold_due(user, campaign, member.claims):
-        yield _special(user, campaign, Task.Role.GOLD), False
+        yield _special(user, campaign, member, Task.Role.GOLD), False
     free = ordinary.filter(reserved_for=None).exclude(author=user)
-    for quota in _gaps(campaign):
+    for quota in _gaps(campaign) if campaign.has_quotas else ():
         yield _in_cell(free, quota).order_by("live", "position"), True
     yield free.order_by("live", "position"), True
 
 
-def _ordinary(user: Any, campaign: Campaign) -> TaskQuerySet:
+def _ordinary(user: Any, campaign: Campaign, member: Member) -> TaskQuerySet:
     tasks = Task.objects.claimable().filter(campaign=campaign).unseen_by(user)
-    return _speakable(tasks, user)
+    return _speakable(tasks, member)
 
 
-def _special(user: Any, campaign: Campaign, role: Task.Role) -> TaskQuerySet:
+def _special(user: Any, campaign: Campaign, member: Member, role: Task.Role) -> TaskQuerySet:
     tasks = Task.objects.filter(campaign=campaign, role=role, state=Task.State.OPEN).unseen_by(user)
-    return _speakable(tasks, user).order_by("position")
+    return _speakable(tasks, member).order_by("position")
 
 
-def _speakable(tasks: TaskQuerySet, user: Any) -> TaskQuerySet:
+def _speakable(tasks: TaskQuerySet, member: Member) -> TaskQuerySet:
     """Tasks in a language that the person speaks, where either says anything about languages."""
-    spoken = Profile.objects.filter(user=user).values_list("languages", flat=True).first()
+    try:
+        spoken = member.user.labeling_profile.languages
+    except Profile.DoesNotExist:
+        spoken = []
     return tasks.filter(Q(language="") | Q(language__in=spoken)) if spoken else tasks
 
 

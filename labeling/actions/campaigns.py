@@ -220,6 +220,7 @@ def duplicate(actor: Actor, campaign: Campaign, *, name: str) -> Campaign:
             language=quota.language,
             target=quota.target,
         )
+        Campaign.objects.filter(pk=made.pk).update(has_quotas=True)
     return made
 
 
@@ -245,10 +246,15 @@ def set_quota(
 ) -> Quota | None:
     """Ask for so many submissions in a cell; a target of 0 takes the cell away. Counts what is there already."""
     require_lead(actor, campaign)
-    cell = {"topic": topic.strip(), "difficulty": difficulty.strip(), "language": language.strip()}
-    audit.record(actor, "campaign.quota", campaign.reference, **cell, target=target)
+    cell: dict[str, Any] = {
+        "topic": topic.strip(),
+        "difficulty": difficulty.strip(),
+        "language": language.strip(),
+    }
+    audit.record(actor, "campaign.quota", campaign.reference, **cell, wanted=target)
     if target == 0:
         campaign.quotas.filter(**cell).delete()
+        Campaign.objects.filter(pk=campaign.pk).update(has_quotas=campaign.quotas.exists())
         return None
     if not 0 < target <= 10_000_000:
         raise InvalidInput("Ask for 1 to 10,000,000 submissions.", code="bad_target", field="target")
@@ -256,5 +262,6 @@ def set_quota(
     filled = campaign.annotations.filter(
         current=True, attempt=1, assignment__slot__isnull=False, **inside
     ).count()
+    Campaign.objects.filter(pk=campaign.pk).update(has_quotas=True)
     quota, _ = campaign.quotas.update_or_create(**cell, defaults={"target": target, "filled": filled})
     return quota

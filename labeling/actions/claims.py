@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from labeling import display, eligibility, queue
 from labeling.actions import slots, tallies
-from labeling.actions.guards import require_lead, require_own
+from labeling.actions.guards import person, require_lead, require_own
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment, AssignmentState, Task, new_token
 from tilth.accounts import audit
@@ -26,8 +26,8 @@ MOST_HELD = 10
 PREFETCH = timedelta(minutes=10)
 """How long a task is kept that was held ahead and not opened."""
 
-SWEPT = 20
-"""Expired holds that one claim clears away; many claims clear them all."""
+SWEPT = 100
+"""Expired holds that are cleared away at once, by whoever finds nothing else to take."""
 
 
 def claim(actor: Actor, campaign: Campaign, *, another: bool = False, task: Task | None = None) -> Assignment:
@@ -40,16 +40,18 @@ def claim(actor: Actor, campaign: Campaign, *, another: bool = False, task: Task
     member = _member(actor, campaign)
     if not another and (existing := queue.mine(actor.user, campaign)):
         return existing
-    if not another and (ahead := _held_ahead(actor, campaign)):
+    ahead, held = _held(actor, campaign)
+    if ahead is not None and not another:
         return ahead
-    return _take(actor, campaign, member, prefetched=False, wanted=task)
+    return _take(actor, campaign, member, held, prefetched=False, wanted=task)
 
 
 def prefetch(actor: Actor, campaign: Campaign) -> Assignment:
     """The task after this one, held for a moment, so that it is there at once."""
     require(actor, "labeling.work")
     member = _member(actor, campaign)
-    return _held_ahead(actor, campaign) or _take(actor, campaign, member, prefetched=True)
+    ahead, held = _held(actor, campaign)
+    return ahead or _take(actor, campaign, member, held, prefetched=True)
 
 
 def _member(actor: Actor, campaign: Campaign) -> Member:
@@ -58,46 +60,59 @@ def _member(actor: Actor, campaign: Campaign) -> Member:
             f"{campaign} is {campaign.get_state_display().lower()}; no task can be claimed now.",
             code="not_open",
         )
-    lacking = eligibility.missing(actor.user, campaign)
-    if lacking:
+    members = Member.objects.select_related("user__labeling_profile")
+    member = members.filter(campaign=campaign, user=actor.user).first()
+    lacking = eligibility.missing(actor.user, campaign, member)
+    if member is None or lacking:
         raise PermissionDenied(" ".join(lacking), code="not_eligible")
-    return Member.objects.get(campaign=campaign, user=actor.user)
+    return member
 
 
-def _held_ahead(actor: Actor, campaign: Campaign) -> Assignment | None:
-    held = Assignment.objects.filter(labeler=actor.user, campaign=campaign, state=AssignmentState.HELD)
-    return held.filter(prefetched=True, hold_until__gt=timezone.now()).first()
+def _held(actor: Actor, campaign: Campaign) -> tuple[Assignment | None, int]:
+    """The task that is held ahead, if one is, and how many the person holds in all."""
+    mine = list(Assignment.objects.open().filter(labeler=actor.user, campaign=campaign).defer("draft"))
+    ahead = (a for a in mine if a.prefetched and a.hold_until > timezone.now())
+    return next(ahead, None), len(mine)
 
 
 def _take(
-    actor: Actor, campaign: Campaign, member: Member, *, prefetched: bool, wanted: Task | None = None
+    actor: Actor,
+    campaign: Campaign,
+    member: Member,
+    held: int,
+    *,
+    prefetched: bool,
+    wanted: Task | None = None,
 ) -> Assignment:
-    end_expired(campaign)
+    if held >= MOST_HELD:
+        raise Conflict(
+            f"You hold {held} tasks in {campaign} already; submit or skip one of them first.", code="too_many"
+        )
     for _ in range(3):
         try:
             with transaction.atomic():
-                return _take_once(actor, campaign, member, prefetched, wanted)
+                taken = _take_once(actor, campaign, member, prefetched, wanted)
         except IntegrityError:
             wanted = None  # somebody else, or this person in another tab, was quicker
+            continue
+        if taken is not None:
+            return taken
+        if not end_expired(campaign):
+            raise Conflict(f"There is no task left for you in {campaign} now.", code="nothing_left")
     raise Conflict("Many people are claiming tasks just now; try again.", code="busy", retryable=True)
 
 
 def _take_once(
     actor: Actor, campaign: Campaign, member: Member, prefetched: bool, wanted: Task | None
-) -> Assignment:
-    held = Assignment.objects.open().filter(labeler=actor.user, campaign=campaign).count()
-    if held >= MOST_HELD:
-        raise Conflict(
-            f"You hold {held} tasks in {campaign} already; submit or skip one of them first.", code="too_many"
-        )
+) -> Assignment | None:
     found = queue.find(actor.user, campaign, member, lock=True, wanted=wanted)
     if found is None or found.task is None:
-        raise Conflict(f"There is no task left for you in {campaign} now.", code="nothing_left")
+        return None
     now = timezone.now()
     assignment = Assignment.objects.create(
         task=found.task,
         campaign=campaign,
-        labeler=actor.user,
+        labeler=person(actor),
         slot=found.slot,
         held_at=now,
         hold_until=now + (PREFETCH if prefetched else timedelta(minutes=campaign.hold_minutes)),
@@ -107,7 +122,8 @@ def _take_once(
         display=display.choose(found.task, campaign),
     )
     slots.take(assignment)
-    Member.objects.filter(pk=member.pk).update(claims=F("claims") + 1)
+    if campaign.gold_rate:
+        Member.objects.filter(pk=member.pk).update(claims=F("claims") + 1)
     audit.record(actor, "task.claim", found.task.reference)
     return assignment
 
@@ -175,7 +191,7 @@ def decline(actor: Actor, task: Task) -> None:
         Assignment.objects.create(
             task=task,
             campaign_id=task.campaign_id,
-            labeler=actor.user,
+            labeler=person(actor),
             state=AssignmentState.SKIPPED,
             hold_until=timezone.now(),
             reason="declined",

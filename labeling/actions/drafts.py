@@ -66,14 +66,18 @@ def save_draft(actor: Actor, assignment: Assignment, save: Save) -> Assignment:
     """
     require_own(actor, assignment)
     check_payload(save.payload)
-    if not store(assignment, save):
+    with transaction.atomic():
+        stored = store(assignment, save)
+    if not stored:
         raise kept(assignment, save)
     return assignment
 
 
-@transaction.atomic
-def store(assignment: Assignment, save: Save) -> bool:
-    """Write the draft if it is based on the newest revision; says whether it was."""
+def store(assignment: Assignment, save: Save, **more: Any) -> bool:
+    """Write the draft if it is based on the newest revision, and ``more`` of its row; says whether it was.
+
+    Call it inside a transaction.
+    """
     now = timezone.now()
     spent = spend(assignment, save.active, save.idle, now)
     changes: dict[str, Any] = {
@@ -85,6 +89,7 @@ def store(assignment: Assignment, save: Save) -> bool:
         "seen_at": now,
         "active_seconds": assignment.active_seconds + spent.active,
         "idle_seconds": assignment.idle_seconds + spent.idle,
+        **more,
     }
     if save.inputs is not None:
         changes["inputs"] = input_log.clean(save.inputs)

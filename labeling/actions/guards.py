@@ -3,7 +3,7 @@
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Assignment
 from tilth.accounts.actors import Actor
-from tilth.accounts.models import Role
+from tilth.accounts.models import Role, User
 from tilth.accounts.permissions import require
 from tilth.errors import NotFound, PermissionDenied
 
@@ -15,6 +15,13 @@ def require_lead(actor: Actor, campaign: Campaign, permission: str = "campaigns.
         return
     if not campaign.leads.filter(pk=actor.user.pk if actor.user else None).exists():
         raise PermissionDenied(f"Only the leads of {campaign} may do this; ask one of them to add you.")
+
+
+def person(actor: Actor) -> User:
+    """The person who acts: work is done by people, not by programs."""
+    if actor.user is None:
+        raise PermissionDenied("A person has to do this; sign in as one.")
+    return actor.user
 
 
 def require_own(actor: Actor, assignment: Assignment) -> None:

@@ -41,6 +41,7 @@ def reserve(
         chosen = list(free.order_by("live", "position").values_list("pk", flat=True)[:count])
     else:
         raise InvalidInput("Reserve 1 to 1,000 tasks at once.", code="bad_count", field="count")
+    campaign.members.filter(user=user).update(reserved=True)
     reserved = Task.objects.filter(pk__in=chosen, campaign=campaign, reserved_for=None).update(
         reserved_for=user
     )

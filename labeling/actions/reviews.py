@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from labeling import display
 from labeling.actions import slots, tallies
-from labeling.actions.guards import require_lead
+from labeling.actions.guards import person, require_lead
 from labeling.actions.submissions import NotReady, fill_quota
 from labeling.models.annotations import UNDO, Annotation, AnnotationQuerySet, AnnotationState, Review
 from labeling.models.tasks import Assignment, AssignmentState, Task
@@ -101,7 +101,7 @@ def decide(actor: Actor, annotation: Annotation, verdict: Verdict) -> Review:
         with transaction.atomic():
             review = Review.objects.create(
                 annotation=locked,
-                reviewer=actor.user,
+                reviewer=person(actor),
                 decision=checked.decision,
                 comments=checked.comments,
                 scores=checked.scores,

@@ -60,8 +60,6 @@ def submit(actor: Actor, assignment: Assignment, handed: Handed) -> Annotation:
     require_own(actor, assignment)
     if not 8 <= len(handed.key) <= 64:
         raise InvalidInput("The idempotency key must have 8 to 64 characters.", field="key")
-    if earlier := _handed_before(assignment, handed.key):
-        return earlier
     save = replace(handed.save, payload=check_payload(handed.save.payload))
     campaign = assignment.campaign
     task = display.view_of(assignment.task, assignment.display)
@@ -69,9 +67,11 @@ def submit(actor: Actor, assignment: Assignment, handed: Handed) -> Annotation:
     if problems:
         raise NotReady(problems)
     found = safeguards.before_submit(campaign, save.payload, noticed=handed.noticed)
+    if not assignment.is_open and (earlier := _handed_before(assignment, handed.key)):
+        return earlier
     with transaction.atomic():
         # The text first, under the same revision rule as any draft: it also locks the assignment's row.
-        if drafts.store(assignment, save):
+        if drafts.store(assignment, save, state=AssignmentState.SUBMITTED, reason=""):
             annotation = _hand_in(actor, assignment, task, handed.key)
             safeguards.record(annotation, found)
             return annotation
@@ -86,16 +86,19 @@ def _handed_before(assignment: Assignment, key: str) -> Annotation | None:
 
 def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> Annotation:
     campaign, kind = assignment.campaign, assignment.campaign.task_kind
-    payload, role = assignment.draft, assignment.task.role
-    before = assignment.annotations.order_by("-attempt").values_list("attempt", flat=True).first() or 0
-    if before:
+    payload: dict[str, Any] = assignment.draft or {}
+    role = assignment.task.role
+    last = (
+        assignment.annotations.order_by("-attempt").only("attempt", "active_seconds", "idle_seconds").first()
+    )
+    if last is not None:
         assignment.annotations.filter(current=True).update(current=False)
     annotation = Annotation(
         assignment=assignment,
         task_id=assignment.task_id,
         campaign=campaign,
         labeler_id=assignment.labeler_id,
-        attempt=before + 1,
+        attempt=last.attempt + 1 if last is not None else 1,
         role=role,
         payload=payload,
         payload_version=kind.version,
@@ -113,11 +116,9 @@ def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> 
     annotation.gold_score = _gold_score(annotation, assignment.task, campaign)
     annotation.reviews_wanted = _reviews_wanted(annotation, campaign)
     annotation.save(force_insert=True)
-    Assignment.objects.filter(pk=assignment.pk).update(state=AssignmentState.SUBMITTED, reason="")
-    assignment.state = AssignmentState.SUBMITTED
     if slots.submit(assignment):
         measure_disagreement(assignment.task, campaign)
-    _count(annotation, assignment, 1)
+    _count(annotation, assignment, 1, **_time_since(last, annotation))
     audit.record(actor, "annotation.submit", annotation.reference, task=assignment.task.reference)
     return annotation
 
@@ -150,17 +151,18 @@ def _reviews_wanted(annotation: Annotation, campaign: Campaign) -> int:
 
 def measure_disagreement(task: Task, campaign: Campaign) -> None:
     """Keep how far a finished task's annotations lie apart, for the list of what is worth reading."""
+    if task.overlap == 1:
+        return
     values = list(Annotation.objects.filter(task=task, current=True).values_list("measures", flat=True))
     found = disagreement(campaign.task_kind.measures(campaign.schema), values)
     Task.objects.filter(pk=task.pk).update(disagreement=found)
 
 
-def _count(annotation: Annotation, assignment: Assignment, sign: int) -> None:
+def _count(annotation: Annotation, assignment: Assignment, sign: int, **seconds: float) -> None:
     """The labeler's day, the quota and the gold record; with ``sign`` -1 everything but the time is taken back."""
     campaign = assignment.campaign
-    spent = time_since_last(annotation) if sign > 0 else {}
-    tallies.add(campaign.pk, annotation.labeler_id, submitted=sign, **spent)
-    if assignment.slot is not None and annotation.attempt == 1:
+    tallies.add(campaign.pk, annotation.labeler_id, None, submitted=sign, **seconds)
+    if campaign.has_quotas and assignment.slot is not None and annotation.attempt == 1:
         fill_quota(assignment.task, sign)
     if annotation.gold_score is not None:
         Member.objects.filter(campaign=campaign, user_id=annotation.labeler_id).update(
@@ -169,9 +171,8 @@ def _count(annotation: Annotation, assignment: Assignment, sign: int) -> None:
         safeguards.check_gold(campaign, annotation.labeler_id)
 
 
-def time_since_last(annotation: Annotation) -> dict[str, float]:
+def _time_since(last: Annotation | None, annotation: Annotation) -> dict[str, float]:
     """Seconds since the assignment's last submission: a resubmission counts only what came on top."""
-    last = annotation.assignment.annotations.exclude(pk=annotation.pk).order_by("-attempt").first()
     return {
         "active_seconds": annotation.active_seconds - (last.active_seconds if last else 0.0),
         "idle_seconds": annotation.idle_seconds - (last.idle_seconds if last else 0.0),

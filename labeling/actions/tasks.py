@@ -62,6 +62,7 @@ def write_prompt(actor: Actor, campaign: Campaign, text: str, *, topic: str = ""
     if not text.strip():
         raise InvalidInput("Write the prompt.", code="no_prompt", field="text")
     row = {"prompt": text.strip(), "topic": topic, "language": language}
+    campaign.members.filter(user=actor.user).update(reserved=True)
     task = _store(campaign, row, role=Role.NORMAL, author=actor.user, reserved_for=actor.user)
     audit.record(actor, "task.write", task.reference, campaign=campaign.reference)
     return task

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from labeling.actions.guards import require_own
+from labeling.actions.guards import person, require_own
 from labeling.models.annotations import Annotation, Message, Thread
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment, Task
@@ -102,7 +102,7 @@ def _open(
         topic=topic,
         clause=clause,
         guideline=campaign.guideline,
-        opened_by=actor.user,
+        opened_by=person(actor),
     )
     _write(actor, thread, text)
     audit.record(actor, "thread.open", campaign.reference, thread=thread.pk, topic=topic)
@@ -115,7 +115,7 @@ def _write(actor: Actor, thread: Thread, text: str) -> Message:
         raise InvalidInput("Write something first.", code="no_text", field="text")
     if len(text) > LONGEST:
         raise InvalidInput(f"Keep it to {LONGEST:,} characters.", code="too_long", field="text")
-    return Message.objects.create(thread=thread, author=actor.user, text=text)
+    return Message.objects.create(thread=thread, author=person(actor), text=text)
 
 
 @transaction.atomic

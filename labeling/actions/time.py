@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling import pay
-from labeling.actions.guards import require_lead
+from labeling.actions.guards import person, require_lead
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.time import Decision, Statement, TimeEntry
 from tilth.accounts import audit
@@ -32,7 +32,7 @@ def declare(actor: Actor, campaign: Campaign, *, day: date, minutes: int, note: 
     if not note.strip():
         raise InvalidInput("Say what you did; the lead reads this.", code="no_note", field="note")
     entry = TimeEntry.objects.create(
-        campaign=campaign, labeler=actor.user, day=day, minutes=minutes, note=note.strip()[:500]
+        campaign=campaign, labeler=person(actor), day=day, minutes=minutes, note=note.strip()[:500]
     )
     audit.record(actor, "time.declare", campaign.reference, minutes=minutes)
     return entry

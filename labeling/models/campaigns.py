@@ -98,6 +98,7 @@ class Campaign(models.Model):
     leads = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="campaigns_led")
     telltale_hits = models.PositiveBigIntegerField(default=0, help_text="tell-tale words seen so far")
     telltale_words = models.PositiveBigIntegerField(default=0, help_text="of so many words in all")
+    has_quotas = models.BooleanField(default=False, help_text="spares the queue a look where there is none")
     tasks_made = models.PositiveBigIntegerField(default=0, help_text="tasks ever added; numbers them")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -199,6 +200,7 @@ class Member(models.Model):
     gold_seen = models.PositiveIntegerField(default=0)
     gold_score = models.FloatField(default=0.0, help_text="sum of gold scores")
     claims = models.PositiveIntegerField(default=0, help_text="claims so far; spaces the gold tasks")
+    reserved = models.BooleanField(default=False, help_text="tasks may be reserved for this person")
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )

@@ -82,7 +82,8 @@ def parse(source: str) -> Parsed:
 
 def _sections(source: str) -> Iterator[tuple[int, str, list[str]]]:
     """The text cut at its second-level headings, outside code: line number, heading, lines below it."""
-    line, heading, body, fenced = 1, "", [], False
+    line, heading, fenced = 1, "", False
+    body: list[str] = []
     for number, text in enumerate(source.splitlines(), start=1):
         fenced ^= text.lstrip().startswith("```")
         match = None if fenced else _HEADING.match(text)

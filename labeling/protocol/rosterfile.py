@@ -31,9 +31,9 @@ def read_roster(text: str) -> Iterator[Line]:
     Languages may be several, set apart by spaces, semicolons or bars.
     """
     sample = text.lstrip("\ufeff")
-    dialect = "excel-tab" if "\t" in sample.partition("\n")[0] else "excel"
-    delimiter = ";" if ";" in sample.partition("\n")[0] and "," not in sample.partition("\n")[0] else None
-    reader = csv.reader(io.StringIO(sample), dialect, **({"delimiter": delimiter} if delimiter else {}))
+    first = sample.partition("\n")[0]
+    delimiter = next((mark for mark in ("\t", ";") if mark in first and "," not in first), ",")
+    reader = csv.reader(io.StringIO(sample), delimiter=delimiter)
     rows = list(reader)
     header = [name.strip().lower().replace("-", "").replace(" ", "_") for name in rows[0]] if rows else []
     if "email" not in header:

@@ -1,7 +1,7 @@
 """The sources of a written answer: a URL or DOI each, with a quote and the date of access."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ _DOI = re.compile(r"(?:doi:|https?://(?:dx\.)?doi\.org/)?10\.\d{4,9}/\S+", re.IG
 EARLIEST = date(1990, 1, 1)
 
 
-def check_sources(sources: list[Mapping[str, Any]]) -> list[Problem]:
+def check_sources(sources: Sequence[Mapping[str, Any]]) -> list[Problem]:
     """What is wrong with each source, by the field at fault."""
     found = []
     for number, source in enumerate(sources):

@@ -5,7 +5,7 @@ from flat columns, which is what makes a million annotations a matter of seconds
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,7 +61,8 @@ def _dashed(value: Any) -> str:
 
 
 def _candidates(tasks: Sequence[int], known: Candidates) -> pa.Array:
-    offsets, flat = [0], []
+    offsets: list[int] = [0]
+    flat: list[tuple] = []
     for task in tasks:
         flat += known.get(task, ())
         offsets.append(len(flat))
@@ -76,7 +77,7 @@ def _candidates(tasks: Sequence[int], known: Candidates) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
 
 
-def _provenance(column: dict[str, Sequence[Any]], ids: list[str], campaign: int) -> pa.StructArray:
+def _provenance(column: Mapping[str, Sequence[Any]], ids: list[str], campaign: int) -> pa.StructArray:
     count = len(ids)
     fields = {
         "campaign": pa.array([f"campaign:{campaign}"] * count, pa.string()),

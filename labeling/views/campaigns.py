@@ -14,6 +14,7 @@ from labeling.models.guidelines import GuidelineVersion
 from labeling.people import leads_it, sees_names
 from labeling.progress import progress
 from labeling.protocol.registry import all_kinds, kind_of
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of, put_error
@@ -31,7 +32,7 @@ def index(request: HttpRequest) -> HttpResponse:
     if chosen["state"] in CampaignState.values:
         rows = rows.filter(state=chosen["state"])
     if chosen["mine"]:
-        rows = rows.filter(leads=request.user)
+        rows = rows.filter(leads=me(request))
     page = page_of(request, rows.order_by("-id"))
     shown = [(campaign, progress(campaign)) for campaign in page]
     context = {
@@ -40,7 +41,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "filtered": any(chosen.values()),
         "states": CampaignState.choices,
-        "may_manage": can(request.user, "campaigns.manage"),
+        "may_manage": can(me(request), "campaigns.manage"),
     }
     return render(request, "labeling/campaigns.html", context)
 
@@ -149,9 +150,9 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "tab": "overview",
         "progress": progress(found),
         "steps": steps,
-        "leads": leads_it(request.user, found),
+        "leads": leads_it(me(request), found),
         "newer": _newer(found),
-        "names": sees_names(request.user, found),
+        "names": sees_names(me(request), found),
         "announcements": found.announcements.select_related("created_by")[:5],
         "imports": found.imports.all()[:5],
         "publications": found.publications.select_related("version__dataset", "job")[:5],

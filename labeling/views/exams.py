@@ -14,6 +14,7 @@ from labeling.models.campaigns import Campaign
 from labeling.models.quality import Exam
 from labeling.protocol.registry import all_kinds, kind_of
 from labeling.views.json import json_view
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import Skill
 from tilth.accounts.permissions import can, requires
@@ -51,7 +52,7 @@ class ExamForm(forms.Form):
 def index(request: HttpRequest) -> HttpResponse:
     """All exams."""
     rows = Exam.objects.filter(archived=request.GET.get("archived") == "1").select_related("skill")
-    context = {"page": page_of(request, rows), "may_manage": can(request.user, "campaigns.manage")}
+    context = {"page": page_of(request, rows), "may_manage": can(me(request), "campaigns.manage")}
     return render(request, "labeling/exams.html", context)
 
 
@@ -74,14 +75,14 @@ def new(request: HttpRequest) -> HttpResponse:
 def exam(request: HttpRequest, pk: int) -> HttpResponse:
     """One exam: its questions, and how people did."""
     found = get_object_or_404(Exam.objects.select_related("skill", "guideline__guideline"), pk=pk)
-    named = can(request.user, "labelers.view")
+    named = can(me(request), "labelers.view")
     sittings = found.sittings.exclude(finished_at=None).select_related("user")[:200]
     context = {
         "exam": found,
         "kind": kind_of(found.kind),
         "sittings": [(str(s.user) if named else f"labeler {s.user.pseudonym[:8]}", s) for s in sittings],
         "campaigns": Campaign.objects.filter(kind=found.kind, tasks__role="gold").distinct(),
-        "may_manage": can(request.user, "campaigns.manage"),
+        "may_manage": can(me(request), "campaigns.manage"),
         "questions": [(n, exams.view_of(found, n), item) for n, item in enumerate(found.items)],
     }
     return render(request, "labeling/exam.html", context)
@@ -130,7 +131,7 @@ def sit(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("labeling:exam_question", pk, 0)
         except TilthError as error:
             messages.error(request, error.message)
-    mine = found.sittings.filter(user=request.user).order_by("number")
+    mine = found.sittings.filter(user=me(request)).order_by("number")
     return render(
         request, "labeling/exam_sit.html", {"exam": found, "mine": mine, "kind": kind_of(found.kind)}
     )
@@ -141,7 +142,7 @@ def sit(request: HttpRequest, pk: int) -> HttpResponse:
 def question(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     """One question of the attempt that is under way."""
     found = get_object_or_404(Exam.objects.select_related("guideline__guideline"), pk=pk)
-    attempt = found.sittings.filter(user=request.user, finished_at=None).first()
+    attempt = found.sittings.filter(user=me(request), finished_at=None).first()
     if attempt is None or number >= len(found.items):
         return redirect("labeling:exam_sit", pk)
     kind, task = kind_of(found.kind), exams.view_of(found, number)
@@ -167,7 +168,7 @@ def question(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 def answer(request: HttpRequest, body: dict[str, Any], pk: int, number: int) -> dict[str, Any]:
     """Keep one answer."""
     found = get_object_or_404(Exam, pk=pk)
-    attempt = get_object_or_404(found.sittings, user=request.user, finished_at=None)
+    attempt = get_object_or_404(found.sittings, user=me(request), finished_at=None)
     exams.answer(Actor.of(request), attempt, number, body.get("payload"))  # type: ignore[arg-type]
     return {}
 
@@ -177,7 +178,7 @@ def answer(request: HttpRequest, body: dict[str, Any], pk: int, number: int) -> 
 def finish(request: HttpRequest, pk: int) -> HttpResponse:
     """Hand in."""
     found = get_object_or_404(Exam, pk=pk)
-    attempt = get_object_or_404(found.sittings, user=request.user, finished_at=None)
+    attempt = get_object_or_404(found.sittings, user=me(request), finished_at=None)
     try:
         done = exams.hand_in(Actor.of(request), attempt)
         told = f"You have reached {done.score:.0%}."

@@ -12,6 +12,7 @@ from labeling.actions import guidelines as actions
 from labeling.forms.guidelines import DraftForm, NewGuidelineForm, PublishForm
 from labeling.models.guidelines import Guideline, GuidelineVersion
 from labeling.protocol.guideline import as_text, compare, parse
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of, put_error
@@ -29,9 +30,9 @@ def index(request: HttpRequest) -> HttpResponse:
     words = request.GET.get("q", "").strip()
     if words:
         rows = rows.filter(title__icontains=words) | rows.filter(name__icontains=words)
-    if not can(request.user, "guidelines.edit"):
+    if not can(me(request), "guidelines.edit"):
         rows = rows.filter(last_number__gt=0)
-    context = {"page": page_of(request, rows), "q": words, "may_edit": can(request.user, "guidelines.edit")}
+    context = {"page": page_of(request, rows), "q": words, "may_edit": can(me(request), "guidelines.edit")}
     return render(request, "labeling/guidelines.html", context)
 
 
@@ -61,7 +62,7 @@ def guideline(request: HttpRequest, name: str) -> HttpResponse:
     """The newest version; the editor where there is none yet."""
     found = get_object_or_404(Guideline, name=name)
     if found.last_number == 0:
-        if not can(request.user, "guidelines.edit"):
+        if not can(me(request), "guidelines.edit"):
             return render(request, "labeling/guideline_unpublished.html", {"guideline": found}, status=404)
         return redirect("labeling:guideline_edit", name)
     return _version_page(request, found.versions.get(number=found.last_number))
@@ -83,8 +84,8 @@ def _version_page(request: HttpRequest, shown: GuidelineVersion) -> HttpResponse
         "preamble": parse(shown.source).preamble,
         "newest": shown.number == shown.guideline.last_number,
         "before": next((v for v in versions if v.number < shown.number), None),
-        "may_edit": can(request.user, "guidelines.edit"),
-        "campaigns": shown.campaigns.all() if can(request.user, "campaigns.view") else [],
+        "may_edit": can(me(request), "guidelines.edit"),
+        "campaigns": shown.campaigns.all() if can(me(request), "campaigns.view") else [],
     }
     return render(request, "labeling/guideline.html", context)
 
@@ -136,7 +137,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
         except TilthError as error:
             put_error(form, error)
             theirs = found.draft
-            form.data = {**form.data.dict(), "revision": str(found.draft_revision)}
+            form.data = {**data, "revision": str(found.draft_revision)}
     source = form["source"].value() or ""
     return render(request, "labeling/guideline_edit.html", _editor(found, form, source, theirs))
 
@@ -195,7 +196,7 @@ def pane(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """The guideline beside a task: search, clauses, and what changed since the reader last looked."""
     shown = get_object_or_404(GuidelineVersion, guideline__name=name, number=number)
     last = GuidelineVersion.objects.filter(
-        guideline=shown.guideline, reads__user=request.user, number__lte=number
+        guideline=shown.guideline, reads__user=me(request), number__lte=number
     ).order_by("-number")
     read = last.first()
     news = clause_changes(read.clauses, shown.clauses) if read and read.pk != shown.pk else []

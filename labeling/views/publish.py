@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from labeling.actions import publications
 from labeling.models.campaigns import Campaign
 from labeling.publish.rules import rules_for
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import put_error
@@ -62,8 +63,8 @@ def publish(request: HttpRequest, pk: int) -> HttpResponse:
         "made": made,
         "moving": any(item.job and item.job.is_moving for item in made),
         "settled": campaign.annotations.settled().count(),
-        "sees_data": can(request.user, "data.view"),
-        "sees_jobs": can(request.user, "jobs.view"),
+        "sees_data": can(me(request), "data.view"),
+        "sees_jobs": can(me(request), "jobs.view"),
     }
     template = "labeling/_publications.html" if request.htmx else "labeling/publish.html"  # type: ignore[attr-defined]
     return render(request, template, context)

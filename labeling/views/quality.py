@@ -14,6 +14,7 @@ from labeling.models.campaigns import Campaign, Tally
 from labeling.models.tasks import Task
 from labeling.people import leads_it, who
 from labeling.protocol.disagreement import disagreement
+from labeling.views.me import me
 from tilth.accounts.models import User
 from tilth.accounts.permissions import requires
 from tilth.stats.intervals import share
@@ -25,7 +26,7 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
     """How far the labels can be trusted."""
     campaign = get_object_or_404(Campaign, pk=pk)
     found = quality.quality(campaign)
-    name = who(request.user, campaign)
+    name = who(me(request), campaign)
     people = User.objects.in_bulk([key for key in found.by_labeler if isinstance(key, int)])
     by_labeler = [(name(people[key]), bias) for key, bias in found.by_labeler.items() if key in people]
     golds = [
@@ -55,7 +56,7 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
 def people(request: HttpRequest, pk: int) -> HttpResponse:
     """Everybody's work, and throughput day by day."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    name = who(request.user, campaign)
+    name = who(me(request), campaign)
     page = Paginator(labelers.labelers(campaign), 50).get_page(request.GET.get("page"))
     context = {
         "campaign": campaign,
@@ -63,7 +64,7 @@ def people(request: HttpRequest, pk: int) -> HttpResponse:
         "page": page,
         "lines": [(name(line.user), line) for line in page],
         "throughput": plots.by_day(_days(campaign), 30, {"submitted": "Submitted", "accepted": "Accepted"}),
-        "leads": leads_it(request.user, campaign),
+        "leads": leads_it(me(request), campaign),
     }
     return render(request, "labeling/labelers.html", context)
 
@@ -98,7 +99,7 @@ def pilot(request: HttpRequest, pk: int) -> HttpResponse:
         apart = disagreement(measures, [row.measures for row in mine.values()])
         said = [(mine.get(user.pk), _short(mine.get(user.pk))) for user in everybody]
         table.append({"task": task, "apart": apart, "said": said})
-    name = who(request.user, campaign)
+    name = who(me(request), campaign)
     context = {"campaign": campaign, "tab": "quality", "people": [name(u) for u in everybody], "table": table}
     return render(request, "labeling/pilot.html", context)
 

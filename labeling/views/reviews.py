@@ -18,6 +18,7 @@ from labeling.models.tasks import Task
 from labeling.people import leads_it, sees_names, who
 from labeling.protocol.rubric import CRITERIA, POINTS
 from labeling.views.json import json_view, number, text
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of
@@ -55,11 +56,11 @@ def _found(pk: Any) -> Annotation:
 @require_GET
 def queue(request: HttpRequest) -> HttpResponse:
     """What waits, oldest first."""
-    rows = reviews.waiting(request.user).select_related("campaign", "task")
+    rows = reviews.waiting(me(request)).select_related("campaign", "task")
     chosen = request.GET.get("campaign", "")
     if chosen.isdecimal():
         rows = rows.filter(campaign=int(chosen[:18]))
-    campaigns = Campaign.objects.filter(pk__in=reviews.waiting(request.user).order_by().values("campaign"))
+    campaigns = Campaign.objects.filter(pk__in=reviews.waiting(me(request)).order_by().values("campaign"))
     context = {"page": page_of(request, rows), "campaigns": campaigns, "chosen": chosen}
     return render(request, "labeling/review_queue.html", context)
 
@@ -88,7 +89,7 @@ def review(request: HttpRequest, pk: Any) -> HttpResponse:
     except TilthError as error:
         problem = error.message
     campaign = annotation.campaign
-    named = sees_names(request.user, campaign) and not campaign.blind_review
+    named = sees_names(me(request), campaign) and not campaign.blind_review
     earlier = (
         annotation.assignment.annotations.filter(attempt__lt=annotation.attempt).order_by("-attempt").first()
     )
@@ -187,7 +188,7 @@ def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
         except (TilthError, ValueError) as error:
             messages.error(request, str(error))
     blind = task.campaign.blind_review
-    name = who(request.user, task.campaign)
+    name = who(me(request), task.campaign)
     context = {
         "item": task,
         "campaign": task.campaign,
@@ -203,7 +204,7 @@ def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
 def annotation(request: HttpRequest, pk: Any) -> HttpResponse:
     """Everything about one annotation."""
     found = _found(pk)
-    name = who(request.user, found.campaign)
+    name = who(me(request), found.campaign)
     context = shown(found) | {
         "tab": "quality",
         "labeler": name(found.labeler),
@@ -211,7 +212,7 @@ def annotation(request: HttpRequest, pk: Any) -> HttpResponse:
         "attempts": found.assignment.annotations.order_by("attempt"),
         "flags": found.flags.all(),
         "threads": found.threads.all(),
-        "leads": leads_it(request.user, found.campaign),
+        "leads": leads_it(me(request), found.campaign),
     }
     return render(request, "labeling/annotation.html", context)
 
@@ -223,7 +224,7 @@ def my_annotation(request: HttpRequest, pk: Any) -> HttpResponse:
     found = get_object_or_404(
         Annotation.objects.select_related("campaign", "task", "guideline__guideline", "assignment"),
         pk=pk,
-        labeler=request.user,
+        labeler=me(request),
     )
     context = shown(found) | {
         "reviews": found.reviews.all(),
@@ -239,13 +240,13 @@ def others(request: HttpRequest, pk: int) -> HttpResponse:
     """What others answered to a task, where and when the campaign shows it."""
     task = get_object_or_404(Task.objects.select_related("campaign"), pk=pk)
     campaign = task.campaign
-    mine = task.annotations.filter(labeler=request.user, current=True).exists()
-    has_it = task.assignments.filter(labeler=request.user).exists()
+    mine = task.annotations.filter(labeler=me(request), current=True).exists()
+    has_it = task.assignments.filter(labeler=me(request)).exists()
     always = campaign.visibility == Visibility.ALWAYS and has_it
     after = campaign.visibility == Visibility.AFTER and mine
     if not (always or after):
         raise Http404
-    rows = Annotation.objects.settled().filter(task=task).exclude(labeler=request.user)
+    rows = Annotation.objects.settled().filter(task=task).exclude(labeler=me(request))
     answers = [
         (f"Answer {n}", shown(row)) for n, row in enumerate(rows.select_related("campaign", "task"), 1)
     ]
@@ -275,7 +276,7 @@ def flag_list(request: HttpRequest, pk: int) -> HttpResponse:
     rows = rows.filter(state=chosen["state"] or Flag.State.OPEN)
     if chosen["kind"]:
         rows = rows.filter(kind=chosen["kind"])
-    name = who(request.user, campaign)
+    name = who(me(request), campaign)
     page = page_of(request, rows)
     context = {
         "campaign": campaign,
@@ -285,7 +286,7 @@ def flag_list(request: HttpRequest, pk: int) -> HttpResponse:
         "chosen": chosen,
         "kinds": campaign.flags.order_by().values_list("kind", flat=True).distinct(),
         "states": Flag.State.choices,
-        "decides": can(request.user, "labeling.review"),
+        "decides": can(me(request), "labeling.review"),
     }
     return render(request, "labeling/flags.html", context)
 
@@ -300,5 +301,5 @@ def flag_decide(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, "Noted.")
     except TilthError as error:
         messages.error(request, error.message)
-    back = "labeling:flags" if can(request.user, "campaigns.view") else "labeling:review"
+    back = "labeling:flags" if can(me(request), "campaigns.view") else "labeling:review"
     return redirect(back, flag.campaign_id) if back == "labeling:flags" else redirect(back)

@@ -14,6 +14,7 @@ from labeling.actions.guards import require_lead
 from labeling.forms.campaigns import PersonForm, ProfileForm, RosterFileForm
 from labeling.models.campaigns import Campaign, Member, Profile, RosterInvite
 from labeling.models.tasks import OPEN_STATES, Assignment
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
 from tilth.accounts.permissions import requires
@@ -212,7 +213,7 @@ def join(request: HttpRequest, pk: int) -> HttpResponse:
 def leave(request: HttpRequest, pk: int) -> HttpResponse:
     """Leave a campaign."""
     found = get_object_or_404(
-        Member.objects.select_related("campaign", "user"), campaign=pk, user=request.user
+        Member.objects.select_related("campaign", "user"), campaign=pk, user=me(request)
     )
     try:
         roster.leave(Actor.of(request), found)
@@ -226,8 +227,7 @@ def leave(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     """One's own languages, expertise and region."""
-    assert isinstance(request.user, User)
-    return _profile(request, request.user)
+    return _profile(request, me(request))
 
 
 @requires("labelers.view")
@@ -246,7 +246,7 @@ def _profile(request: HttpRequest, person: User) -> HttpResponse:
         messages.success(request, "The profile is saved.")
         return redirect(request.path)
     return render(
-        request, "labeling/profile.html", {"form": form, "person": person, "own": person == request.user}
+        request, "labeling/profile.html", {"form": form, "person": person, "own": person == me(request)}
     )
 
 

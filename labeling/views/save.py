@@ -13,9 +13,10 @@ from labeling.actions.submissions import Handed
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Assignment, DraftRevision
 from labeling.views.json import json_view, number, text
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
-from tilth.errors import Conflict, InvalidInput
+from tilth.errors import Conflict, InvalidInput, PermissionDenied
 from tilth.text.diff import word_diff
 from tilth.ui import markdown
 
@@ -23,10 +24,12 @@ MOST_COMPARED = 200_000
 """Characters of two texts that are compared within a request."""
 
 
-def _mine(request: HttpRequest, pk: int) -> Assignment:
-    """The person's own assignment with what the actions need; others' do not exist for them."""
-    related = Assignment.objects.select_related("campaign", "task")
-    return get_object_or_404(related, pk=pk, labeler=request.user)
+def _mine(request: HttpRequest, pk: int, *, whole: bool = False) -> Assignment:
+    """The person's own assignment, ``whole`` with campaign and task; others' do not exist for them."""
+    rows = (
+        Assignment.objects.select_related("campaign", "task") if whole else Assignment.objects.defer("draft")
+    )
+    return get_object_or_404(rows, pk=pk, labeler=me(request))
 
 
 def _save(body: dict[str, Any]) -> Save:
@@ -80,17 +83,19 @@ def presence(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, A
 @json_view
 def submit(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
     """Hand in; answers where to go next."""
-    assignment = _mine(request, pk)
+    assignment = _mine(request, pk, whole=True)
     handed = Handed(_save(body), key=text(body, "key"), noticed=body.get("noticed") is True)
     annotation = submissions.submit(Actor.of(request), assignment, handed)
-    return {"annotation": str(annotation.pk), "next": next_address(request, assignment, str(annotation.pk))}
+    done = str(annotation.pk)
+    following = "" if body.get("next") is False else next_address(request, assignment, done)
+    return {"annotation": done, "next": following}
 
 
 def next_address(request: HttpRequest, assignment: Assignment, done: str) -> str:
     """The next task of the campaign, which says what was just handed in; else the list of work."""
     try:
         following = claims.claim(Actor.of(request), assignment.campaign)
-    except (Conflict, PermissionError):
+    except (Conflict, PermissionDenied):
         return f"{reverse('labeling:work')}?done={done}"
     return f"{reverse('labeling:assignment', args=[following.pk])}?done={done}"
 
@@ -104,14 +109,15 @@ def prefetch(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, A
         held = claims.prefetch(Actor.of(request), campaign)
     except Conflict:
         return {"url": ""}
-    return {"url": reverse("labeling:assignment", args=[held.pk])}
+    url = reverse("labeling:assignment", args=[held.pk])
+    return {"url": url, "id": held.pk, "token": held.hold_token, "revision": held.draft_revision}
 
 
 @requires("labeling.work")
 @json_view
 def extend(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
     """Hold the task for longer."""
-    held = claims.extend(Actor.of(request), _mine(request, pk))
+    held = claims.extend(Actor.of(request), _mine(request, pk, whole=True))
     return {"held_at": held.held_at.isoformat(), "hold_until": held.hold_until.isoformat()}
 
 

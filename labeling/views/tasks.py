@@ -18,6 +18,7 @@ from labeling.models.tasks import Task, TaskImport
 from labeling.people import leads_it, who
 from labeling.protocol.taskload import preview as preview_rows
 from labeling.protocol.taskload import report_key
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import put_error
@@ -49,7 +50,7 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
         "page": tasklists.page(rows, after=_number(data.get("after")), before=_number(data.get("before"))),
         "chosen": chosen,
         "filtered": any(chosen.values()),
-        "leads": leads_it(request.user, campaign),
+        "leads": leads_it(me(request), campaign),
         "query": "&".join(f"{name}={value}" for name, value in chosen.items() if value),
         "roles": Task.Role.choices,
         "states": Task.State.choices,
@@ -79,7 +80,7 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
     """What one task says, its versions, and who has had it."""
     found = get_object_or_404(Task.objects.select_related("campaign", "reserved_for"), pk=pk)
     campaign, kind = found.campaign, found.campaign.task_kind
-    name = who(request.user, campaign)
+    name = who(me(request), campaign)
     view = display.view_of(found)
     assignments = found.assignments.select_related("labeler").order_by("id")
     context = {
@@ -96,7 +97,7 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
         "versions": found.versions.select_related("edited_by"),
         "payload": json.dumps(found.payload, indent=1, ensure_ascii=False),
         "gold": json.dumps(found.gold, ensure_ascii=False) if found.gold is not None else "",
-        "leads": leads_it(request.user, campaign),
+        "leads": leads_it(me(request), campaign),
         "reserved": name(found.reserved_for) if found.reserved_for else "",
         "attachments": found.attachments.filter(removed=False),
     }
@@ -181,8 +182,8 @@ def write_prompt(request: HttpRequest, pk: int) -> HttpResponse:
 def page(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The page of a document task, sanitised, for its sandboxed frame: for whoever has or oversees the task."""
     found = get_object_or_404(Task, pk=pk)
-    mine = found.assignments.filter(labeler=request.user).exists()
-    if not mine and request.user.role == "labeler":  # type: ignore[union-attr]
+    mine = found.assignments.filter(labeler=me(request)).exists()
+    if not mine and me(request).role == "labeler":
         raise Http404
     html = (found.payload.get("document") or {}).get("html")
     if not html:
@@ -210,12 +211,14 @@ def new_import(request: HttpRequest, pk: int) -> HttpResponse:
             source = imports.source_params(
                 campaign, upload=data.get("upload", ""), version=data.get("version", "")
             )
-            options = {"mapping": form.mapping(), "role": form.cleaned_data["role"] or "normal"}
+            mapping, role = form.mapping(), form.cleaned_data["role"] or "normal"
             if request.method == "POST" and "start" in data:
                 limit = form.cleaned_data["limit"] or 0
-                row = imports.start(Actor.of(request), campaign, source, **options, limit=limit)
+                row = imports.start(
+                    Actor.of(request), campaign, source, mapping=mapping, role=role, limit=limit
+                )
                 return redirect("labeling:import", row.pk)
-            seen = preview_rows({**source, **options}, Storage(settings.STORAGE))
+            seen = preview_rows({**source, "mapping": mapping, "role": role}, Storage(settings.STORAGE))
             form.show_guesses(seen["mapping"])
             context |= {"seen": seen, "source": source.get("name") or data.get("version")}
         except TilthError as error:
@@ -234,7 +237,7 @@ def import_status(request: HttpRequest, pk: int) -> HttpResponse:
         "tab": "tasks",
         "row": row,
         "moving": moving,
-        "leads": leads_it(request.user, row.campaign),
+        "leads": leads_it(me(request), row.campaign),
         "share": row.loaded / row.rows if row.rows else 0,
     }
     return render(request, "labeling/_import.html" if request.htmx else "labeling/import.html", context)  # type: ignore[attr-defined]
@@ -277,7 +280,7 @@ def coverage(request: HttpRequest, pk: int) -> HttpResponse:
         "tab": "coverage",
         "cells": coverages.matrix(campaign),
         "form": QuotaForm(),
-        "leads": leads_it(request.user, campaign),
+        "leads": leads_it(me(request), campaign),
     }
     return render(request, "labeling/coverage.html", context)
 

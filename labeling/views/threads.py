@@ -12,6 +12,7 @@ from labeling.models.annotations import Annotation, Thread
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment, Task
 from labeling.people import who
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of
@@ -22,7 +23,7 @@ from tilth.errors import TilthError
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
     """Conversations that this person may read, those that wait first."""
-    rows = threads.visible(request.user)
+    rows = threads.visible(me(request))
     chosen = {name: request.GET.get(name, "") for name in ("topic", "campaign", "open")}
     if chosen["topic"] in Thread.Topic.values:
         rows = rows.filter(topic=chosen["topic"])
@@ -43,14 +44,14 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_GET
 def thread(request: HttpRequest, pk: int) -> HttpResponse:
     """One conversation."""
-    found = threads.find(request.user, pk)
-    name = who(request.user, found.campaign)
+    found = threads.find(me(request), pk)
+    name = who(me(request), found.campaign)
     said = [
         {
             "author": name(message.author),
             "text": message.text,
             "at": message.at,
-            "mine": message.author == request.user,
+            "mine": message.author == me(request),
         }
         for message in found.messages.select_related("author")
     ]
@@ -59,14 +60,14 @@ def thread(request: HttpRequest, pk: int) -> HttpResponse:
         "thread": found,
         "said": said,
         "clause": clause,
-        "reviews": can(request.user, "labeling.review"),
-        "own": found.opened_by_id == request.user.pk,
+        "reviews": can(me(request), "labeling.review"),
+        "own": found.opened_by_id == me(request).pk,
     }
     return render(request, "labeling/thread.html", context)
 
 
 def _done(request: HttpRequest, pk: int, act: Any, told: str) -> HttpResponse:
-    found = threads.find(request.user, pk)
+    found = threads.find(me(request), pk)
     try:
         act(Actor.of(request), found)
         messages.success(request, told)
@@ -103,7 +104,7 @@ def reopen(request: HttpRequest, pk: int) -> HttpResponse:
 def ask(request: HttpRequest, pk: int) -> HttpResponse:
     """A question about a task that is held."""
     held = get_object_or_404(
-        Assignment.objects.select_related("campaign", "task"), pk=pk, labeler=request.user
+        Assignment.objects.select_related("campaign", "task"), pk=pk, labeler=me(request)
     )
     fields = {name: request.POST.get(name, "") for name in ("topic", "text", "clause")}
     try:
@@ -121,7 +122,7 @@ def ask(request: HttpRequest, pk: int) -> HttpResponse:
 def appeal(request: HttpRequest, pk: Any) -> HttpResponse:
     """Have a decision on one's own work looked at again."""
     mine = get_object_or_404(
-        Annotation.objects.select_related("assignment", "campaign"), pk=pk, labeler=request.user
+        Annotation.objects.select_related("assignment", "campaign"), pk=pk, labeler=me(request)
     )
     try:
         made = threads.appeal(Actor.of(request), mine, request.POST.get("text", ""))
@@ -135,7 +136,7 @@ def appeal(request: HttpRequest, pk: Any) -> HttpResponse:
 @require_POST
 def appeal_pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Have a pause looked at again."""
-    member = get_object_or_404(Member.objects.select_related("campaign"), campaign=pk, user=request.user)
+    member = get_object_or_404(Member.objects.select_related("campaign"), campaign=pk, user=me(request))
     try:
         made = threads.appeal_pause(Actor.of(request), member, request.POST.get("text", ""))
         return redirect("labeling:thread", made.pk)

@@ -16,6 +16,7 @@ from labeling.actions import time
 from labeling.actions.guards import require_lead
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.time import Decision, Statement, TimeEntry
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import put_error
@@ -42,7 +43,7 @@ class PeriodForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 def mine(request: HttpRequest) -> HttpResponse:
     """One's own hours and earnings of this month, off-screen work, and statements."""
-    memberships = Member.objects.filter(user=request.user).exclude(state=Member.State.INVITED)
+    memberships = Member.objects.filter(user=me(request)).exclude(state=Member.State.INVITED)
     campaigns = Campaign.objects.filter(pk__in=memberships.values("campaign"))
     form = DeclareForm(request.POST or None, initial={"day": timezone.now().date()})
     form.fields["campaign"].queryset = campaigns  # type: ignore[attr-defined]
@@ -57,9 +58,9 @@ def mine(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "month": first,
-        "earned": [(c, pay.earned(c, request.user, first, last)) for c in campaigns],
-        "entries": TimeEntry.objects.filter(labeler=request.user).select_related("campaign")[:50],
-        "statements": Statement.objects.filter(labeler=request.user)
+        "earned": [(c, pay.earned(c, me(request), first, last)) for c in campaigns],
+        "entries": TimeEntry.objects.filter(labeler=me(request)).select_related("campaign")[:50],
+        "statements": Statement.objects.filter(labeler=me(request))
         .exclude(state=Statement.State.DRAFT)
         .select_related("campaign")[:50],
     }

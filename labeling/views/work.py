@@ -11,6 +11,7 @@ from labeling import desk
 from labeling.actions import claims, roster
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Task
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import Conflict, TilthError
@@ -20,12 +21,12 @@ from tilth.errors import Conflict, TilthError
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
     """Returned work first, then drafts, then the campaigns that have something for this person."""
-    roster.claim_invites(request.user)
+    roster.claim_invites(me(request))
     context: dict[str, Any] = {
-        "returned": desk.returned(request.user),
-        "drafts": desk.drafts(request.user),
-        "places": desk.places(request.user),
-        "done": desk.just_done(request.user, request.GET.get("done", "")),
+        "returned": desk.returned(me(request)),
+        "drafts": desk.drafts(me(request)),
+        "places": desk.places(me(request)),
+        "done": desk.just_done(me(request), request.GET.get("done", "")),
     }
     return render(request, "labeling/work.html", context)
 
@@ -36,7 +37,7 @@ def offer(request: HttpRequest, pk: int) -> HttpResponse:
     """The next task as an offer: topic, expected time, pay, due date. Looking claims nothing."""
     campaign = get_object_or_404(Campaign, pk=pk)
     try:
-        offered = desk.offer(request.user, campaign)
+        offered = desk.offer(me(request), campaign)
     except Conflict as error:
         messages.info(request, error.message)
         return redirect("labeling:work")
@@ -65,7 +66,7 @@ def decline(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     task = get_object_or_404(Task, campaign=campaign, pk=_number(request.POST.get("task")))
     try:
-        desk.check_offered(request.user, campaign, task)
+        desk.check_offered(me(request), campaign, task)
         claims.decline(Actor.of(request), task)
     except TilthError as error:
         messages.info(request, error.message)

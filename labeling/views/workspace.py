@@ -15,6 +15,7 @@ from labeling.actions import claims, submissions
 from labeling.models.annotations import Annotation
 from labeling.models.tasks import Assignment, AssignmentState
 from labeling.protocol.registry import WORKSPACE_KEYS
+from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import TilthError
@@ -24,7 +25,7 @@ def _mine(request: HttpRequest, pk: int) -> Assignment:
     related = Assignment.objects.select_related(
         "campaign__guideline__guideline", "guideline__guideline", "task"
     )
-    return get_object_or_404(related, pk=pk, labeler=request.user)
+    return get_object_or_404(related, pk=pk, labeler=me(request))
 
 
 @requires("labeling.work")
@@ -33,7 +34,7 @@ def assignment(request: HttpRequest, pk: int) -> HttpResponse:
     """The three panes. What cannot be written any more is shown as it was handed in."""
     held = _mine(request, pk)
     context = workspace_context(held)
-    context["done"] = desk.just_done(request.user, request.GET.get("done", ""))
+    context["done"] = desk.just_done(me(request), request.GET.get("done", ""))
     return render(request, "labeling/workspace.html", context)
 
 
@@ -100,9 +101,7 @@ def _data(held: Assignment, payload: dict[str, Any]) -> dict[str, Any]:
 def history(request: HttpRequest, pk: int) -> HttpResponse:
     """Earlier texts of the draft: one for each ten minutes, and what lost a conflict."""
     held = _mine(request, pk)
-    points = list(held.history.all()[:200])
-    for point in points:
-        point.shown = json.dumps(point.payload, indent=1, ensure_ascii=False)
+    points = [(p, json.dumps(p.payload, indent=1, ensure_ascii=False)) for p in held.history.all()[:200]]
     return render(request, "labeling/_history.html", {"assignment": held, "points": points})
 
 

@@ -96,7 +96,8 @@ def task(made: Campaign, *, answers: list[str] | None = None, **fields: Any) -> 
 
 def join(made: Campaign, *people: User) -> list[Member]:
     """Active members."""
-    return [Member.objects.create(campaign=made, user=user, state=Member.State.ACTIVE) for user in people]
+    active = Member.State.ACTIVE
+    return [Member.objects.create(campaign=made, user=user, state=active, reserved=True) for user in people]
 
 
 def labelers(count: int) -> list[User]:

@@ -84,6 +84,7 @@ def test_the_widest_quota_gap_comes_before_the_order(cast):
     task(made, topic="art")
     Quota.objects.create(campaign=made, topic="art", target=10, filled=8)
     Quota.objects.create(campaign=made, topic="law", target=10, filled=1)
+    made.has_quotas = True
     assert claims.claim(actor(cast[0]), made).task == wanted
 
 

@@ -132,7 +132,7 @@ def test_a_submission_from_an_old_tab_is_refused(user, me):
 
 
 def test_a_submission_is_taken_back_within_a_minute(user, me):
-    mine = held(user)
+    mine = held(user, has_quotas=True)
     Quota.objects.create(campaign=mine.campaign, target=5)
     done = hand_in(me, mine)
     assert Quota.objects.get().filled == 1

@@ -12,6 +12,7 @@ from django.urls import include, path
 from django.views.decorators.http import require_POST
 from ninja import NinjaAPI
 
+import tests.labeling.samples  # noqa: F401 (adds labeling's samples)
 from tests.conftest import BACKEND
 from tests.route_samples import MAY_ANSWER, SAMPLES, sample
 from tests.routes import Route, discover

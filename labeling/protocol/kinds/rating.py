@@ -188,10 +188,10 @@ def read_gold(value: Any, schema: Schema) -> dict[str, Any]:
     allowed = {c["name"]: {point["value"] for point in points_of(c)} for c in schema["criteria"]}
     found = {}
     for name, given in scores.items():
-        number = float(given) if str(given).replace(".", "", 1).removeprefix("-").isdecimal() else None
-        if name not in allowed or number not in allowed[name]:
+        plain = str(given).replace(".", "", 1).removeprefix("-")
+        if name not in allowed or not plain.isdecimal() or float(given) not in allowed[name]:
             raise ValueError(f"the known answer {name}: {given!r} is no point of the rubric")
-        found[name] = int(number) if number.is_integer() else number
+        found[name] = int(float(given)) if float(given).is_integer() else float(given)
     return {"scores": found}
 
 

@@ -23,14 +23,14 @@ def word_diff(old: str, new: str) -> list[Piece]:
     """What stays, goes and comes, in order. Same and removed joined give ``old``; same and added ``new``."""
     before, after = split(old), split(new)
     pieces: list[Piece] = []
-    for tag, i1, i2, j1, j2 in Levenshtein.opcodes(before, after).as_list():
-        if tag == "equal":
-            pieces.append(("same", "".join(before[i1:i2])))
+    for step in Levenshtein.opcodes(before, after):
+        gone = "".join(before[step.src_start : step.src_end])
+        come = "".join(after[step.dest_start : step.dest_end])
+        if step.tag == "equal":
+            pieces.append(("same", gone))
             continue
-        if i2 > i1:
-            pieces.append(("removed", "".join(before[i1:i2])))
-        if j2 > j1:
-            pieces.append(("added", "".join(after[j1:j2])))
+        pieces += [("removed", gone)] if gone else []
+        pieces += [("added", come)] if come else []
     return _merged(pieces)
 
 
