@@ -197,6 +197,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_for(port: int, workers: int) -> None:
+    """Until the server has answered so often that every worker must have woken up."""
+    answered, until = 0, time.monotonic() + 120
+    while answered < 10 * workers and time.monotonic() < until:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection.request("GET", "/healthz")
+            answered += connection.getresponse().status == 200
+            connection.close()
+        except OSError:
+            time.sleep(0.2)
+    time.sleep(3)
+
+
 def quantile(values: list[float], share: float) -> float:
     """Milliseconds."""
     return 1000 * statistics.quantiles(values, n=1000)[round(share * 1000) - 1] if len(values) > 1 else 0.0
@@ -242,7 +256,7 @@ def main() -> None:
     arguments.add_argument("--labelers", type=int, default=50)
     arguments.add_argument("--seconds", type=float, default=30)
     arguments.add_argument("--workers", type=int, default=2)
-    arguments.add_argument("--threads", type=int, default=4)
+    arguments.add_argument("--threads", type=int, default=2)
     chosen = arguments.parse_args()
     os.environ["DATABASE_URL"] = own_database(os.environ.get("DATABASE_URL", ""))
     os.environ.setdefault("TILTH_MODE", "embedded")
@@ -266,18 +280,13 @@ def main() -> None:
     connection.close()
     port = free_port()
     command = [
-        sys.executable, "-m", "gunicorn", "tilth.wsgi:application", "--bind", f"127.0.0.1:{port}",
-        "--worker-class", "gthread", "--workers", str(chosen.workers), "--threads", str(chosen.threads),
+        sys.executable, "-m", "gunicorn", "-c", str(ROOT / "platform" / "gunicorn.conf.py"), "--bind",
+        f"127.0.0.1:{port}", "--workers", str(chosen.workers), "--threads", str(chosen.threads),
         "--keep-alive", "60", "--log-level", "error",
     ]  # fmt: skip
     server = subprocess.Popen(command, cwd=ROOT)
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        time.sleep(2)
+        wait_for(port, chosen.workers)
         pids, databases = family(server.pid), database_pids() if connection.vendor == "postgresql" else []
         until = time.monotonic() + chosen.seconds
         labelers = [Labeler(port, campaign, cookie, until) for cookie in cookies]

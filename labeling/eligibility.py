@@ -14,7 +14,7 @@ def missing(user: Any, campaign: Campaign, member: Member | None = None) -> list
     """What stands between this person and the campaign's tasks; empty when nothing does."""
     member = member or Member.objects.filter(campaign=campaign, user=user).first()
     found = _membership(campaign, member)
-    found += _skills(user, campaign)
+    found += _skills(user, campaign) if campaign.needs_skills else []
     if campaign.languages:
         spoken = Profile.objects.filter(user=user).values_list("languages", flat=True).first() or []
         lacking = [language for language in campaign.languages if language not in spoken]

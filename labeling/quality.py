@@ -18,9 +18,10 @@ from labeling.models.tasks import Task
 from labeling.protocol.kind import Level, Measure
 from labeling.protocol.rubric import CRITERIA
 from tilth.stats import bias as biases
-from tilth.stats.agreement import Agreement, alpha_of, cohen_kappa, count_pairs, fleiss_kappa
+from tilth.stats.agreement import Agreement, alpha_of, cohen_kappa, fleiss_kappa
 from tilth.stats.bias import Bias, Comparison
 from tilth.stats.bootstrap import Interval, alpha_interval
+from tilth.stats.counting import count_pairs
 from tilth.stats.intervals import Share, share
 
 NEWEST = 20_000
@@ -175,7 +176,7 @@ def reviewer_agreement(campaign: Campaign) -> list[tuple[str, Agreement, Interva
     for name, (title, _) in CRITERIA.items():
         said = [(str(key), scores[name]) for key, scores in scored if name in scores]
         counted = count_pairs([key for key, _ in said], [float(value) for _, value in said])
-        if counted.matrix.size:
+        if counted.units:
             found.append((title, alpha_of(counted, "ordinal"), alpha_interval(counted, "ordinal")))
     return found
 

@@ -1,6 +1,6 @@
 """Addresses of labeling, one list per concern."""
 
-from labeling.routes import campaigns, exams, guidelines, quality, review, tasks, threads, work
+from labeling.routes import attachments, campaigns, exams, guidelines, quality, review, tasks, threads, work
 
 app_name = "labeling"
 urlpatterns = [
@@ -12,4 +12,5 @@ urlpatterns = [
     *threads.urlpatterns,
     *exams.urlpatterns,
     *quality.urlpatterns,
+    *attachments.urlpatterns,
 ]

@@ -74,6 +74,7 @@ def create(
             f"A campaign called {name} is there already.", code="name_taken", field="name"
         ) from None
     campaign.skills.set(fields.get("skills", ()))
+    _note_skills(campaign)
     if actor.user is not None:
         campaign.leads.add(actor.user)
     audit.record(actor, "campaign.create", campaign.reference, name=name, kind=kind)
@@ -118,8 +119,14 @@ def edit(
     locked.save()
     if "skills" in fields:
         locked.skills.set(fields["skills"])
+    _note_skills(locked)
     audit.record(actor, "campaign.edit", locked.reference, changed=sorted(fields))
     return locked
+
+
+def _note_skills(campaign: Campaign) -> None:
+    campaign.needs_skills = campaign.exam_id is not None or campaign.skills.exists()
+    campaign.save(update_fields=["needs_skills"])
 
 
 def _write(campaign: Campaign, fields: dict[str, Any]) -> None:

@@ -98,6 +98,9 @@ class Campaign(models.Model):
     leads = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="campaigns_led")
     telltale_hits = models.PositiveBigIntegerField(default=0, help_text="tell-tale words seen so far")
     telltale_words = models.PositiveBigIntegerField(default=0, help_text="of so many words in all")
+    needs_skills = models.BooleanField(
+        default=False, help_text="spares the queue a look where none is asked for"
+    )
     has_quotas = models.BooleanField(default=False, help_text="spares the queue a look where there is none")
     tasks_made = models.PositiveBigIntegerField(default=0, help_text="tasks ever added; numbers them")
     created_by = models.ForeignKey(

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import coverage as coverages
@@ -100,6 +101,8 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
         "leads": leads_it(me(request), campaign),
         "reserved": name(found.reserved_for) if found.reserved_for else "",
         "attachments": found.attachments.filter(removed=False),
+        "attach_url": reverse("labeling:task_attach", args=[pk]) if leads_it(me(request), campaign) else "",
+        "task_files": True,
     }
     return render(request, "labeling/task.html", context)
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling import desk, display
 from labeling.actions import claims, submissions
-from labeling.models.annotations import Annotation
+from labeling.models.annotations import Annotation, Attachment
 from labeling.models.tasks import Assignment, AssignmentState
 from labeling.protocol.registry import WORKSPACE_KEYS
 from labeling.views.me import me
@@ -61,6 +62,8 @@ def workspace_context(held: Assignment) -> dict[str, Any]:
         "edited": held.task.version != held.task_version,
         "guideline_clauses": held.guideline.clauses if held.guideline else [],
         "page_task": held.task_id,
+        "attachments": Attachment.objects.filter(Q(assignment=held) | Q(task=held.task_id), removed=False),
+        "attach_url": reverse("labeling:attach", args=[held.pk]) if held.is_open else "",
         "data_json": json.dumps(data),
     }
 

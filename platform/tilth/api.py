@@ -7,6 +7,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from curation.api import router as curation
+from labeling.api.router import router as labeling
 from tilth.accounts.api import router as accounts
 from tilth.accounts.permissions import requires
 from tilth.datasets.api import router as datasets
@@ -24,6 +25,7 @@ api.add_router("", accounts)
 api.add_router("", datasets)
 api.add_router("", jobs)
 api.add_router("", curation)
+api.add_router("", labeling)
 
 
 def _answer(

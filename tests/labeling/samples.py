@@ -6,11 +6,12 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from labeling.actions import claims, drafts, submissions
+from labeling.actions import attachments, claims, drafts, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
 from labeling.models.annotations import Annotation, Flag, Message, Thread
 from labeling.models.campaigns import Campaign, Member, RosterInvite
+from labeling.models.publications import Publication
 from labeling.models.quality import Exam, ExamAttempt
 from labeling.models.tasks import Assignment, TaskImport
 from labeling.models.time import TimeEntry
@@ -71,6 +72,22 @@ def a_campaign(people: dict[str, User]) -> dict[str, Any]:
 )
 def a_held_task(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": _held(people).pk}
+
+
+@sample("labeling:attach")
+def work_to_attach_to(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _held(people).pk}
+
+
+@sample("labeling:task_attach")
+def a_task_to_attach_to(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _held(people).task_id}
+
+
+@sample("labeling:attachment", "labeling:attachment_remove")
+def an_attachment(people: dict[str, User]) -> dict[str, Any]:
+    held = _held(people)
+    return {"pk": attachments.add(Actor(user=people["labeler"]), b"notes", "notes.txt", assignment=held).pk}
 
 
 @sample("labeling:restore")
@@ -210,3 +227,39 @@ def a_guideline_version(people: dict[str, User]) -> dict[str, Any]:
 def two_guideline_versions(people: dict[str, User]) -> dict[str, Any]:
     guideline(number=2)
     return {"name": guideline().guideline.name, "old": 1, "new": 2}
+
+
+API = "/api/v1/labeling"
+
+
+@sample(
+    *(
+        f"{API}/campaigns/<int:campaign_id>{end}"
+        for end in ("", "/move", "/tasks", "/imports", "/publications")
+    )
+)
+def a_campaign_by_api(people: dict[str, User]) -> dict[str, Any]:
+    return {"campaign_id": a_campaign(people)["pk"]}
+
+
+@sample(f"{API}/imports/<int:import_id>")
+def an_import_by_api(people: dict[str, User]) -> dict[str, Any]:
+    return {"import_id": an_import(people)["pk"]}
+
+
+@sample(f"{API}/publications/<int:publication_id>")
+def a_publication(people: dict[str, User]) -> dict[str, Any]:
+    made = Publication.objects.create(
+        campaign=_campaign(people), dataset_kind="annotations", rule="everything"
+    )
+    return {"publication_id": made.pk}
+
+
+@sample(f"{API}/guidelines/<name>/<int:number>")
+def a_guideline_by_api(people: dict[str, User]) -> dict[str, Any]:
+    return {"name": guideline().guideline.name, "number": 1}
+
+
+@sample(f"{API}/guidelines/<name>")
+def a_guideline_to_publish(people: dict[str, User]) -> dict[str, Any]:
+    return {"name": guideline().guideline.name}

@@ -1,6 +1,7 @@
 // The workspace of one task: fields, draft, keys, clocks and the way out (submit, undo, next).
 
 import { Clock, InputLog } from "./activity.js";
+import { start as startAttaching } from "./attach.js";
 import { Draft } from "./draft.js";
 import { Fields } from "./fields.js";
 import { Keys } from "./keys.js";
@@ -180,6 +181,7 @@ await startKind();
 if (data.open) begin();
 else fields.fill(data.payload);
 startReading(page, data.stream);
+startAttaching(() => draft.flush());
 if (data.open) {
   send(data.urls.presence, { active: 0, idle: 0 }).catch(() => {});
   watchHold();

@@ -1,7 +1,7 @@
 """What pulls comparisons besides quality: length and position. Pure.
 
 One comparison is (winner, lengths, position): which of two answers won (0 or 1), their lengths in
-characters, and which of them stood first on the screen.
+characters, and which of them stood first on the screen. Ties and "both bad" have no winner and are not given.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -13,17 +13,21 @@ from tilth.stats.intervals import Share, share
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison that somebody won; ``group`` is whose it is (a labeler, a cohort)."""
+    """A comparison that somebody won; ``group`` is whose it is (a labeler, a campaign, a cohort)."""
 
     group: Hashable
     winner: int
     lengths: tuple[int, int]
     first: int
 
+    def __post_init__(self) -> None:
+        if self.winner not in (0, 1) or self.first not in (0, 1):
+            raise ValueError("winner and first must be 0 or 1")
+
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """``longer``: how often the longer answer won (pairs of equal length left out); ``first``: the one shown first."""
+    """``longer``: how often the longer answer won (equal lengths left out); ``first``: the one shown first."""
 
     longer: Share
     first: Share
@@ -47,7 +51,11 @@ def by_group(comparisons: Iterable[Comparison]) -> dict[Hashable, Bias]:
 
 
 def length_baseline(lengths: Iterable[tuple[int, int]], winners: Iterable[int]) -> Share:
-    """How often "the longer one" would have guessed the winner: what a judge of length alone would score."""
+    """How often "the longer one" would have guessed the winner: what a judge of length alone would score.
+
+    ``winners`` are the majority's verdicts, one a task; tasks without a majority are not given, and those
+    with equal lengths, on which that judge has nothing to say, are left out.
+    """
     pairs = [(pair, won) for pair, won in zip(lengths, winners, strict=True) if pair[0] != pair[1]]
     return share(sum((pair[1] > pair[0]) == bool(won) for pair, won in pairs), len(pairs))
 
@@ -62,10 +70,12 @@ def suppress(
 ) -> dict[Hashable, Value | None]:
     """Figures by group with those of small groups taken out.
 
-    Where just one group is small, the next smallest goes too: else the small one follows from the total.
+    What is taken out still follows, as a whole, from the total. So while it is one group, or holds fewer
+    people than a group must have, the next smallest goes too.
     """
-    small = [group for group in cells if people(group) < smallest]
-    if len(small) == 1 and len(cells) > 1:
-        rest = [group for group in cells if group not in small]
-        small.append(min(rest, key=lambda group: (people(group), str(group))))
-    return {group: None if group in small else value for group, value in cells.items()}
+    order = sorted(cells, key=lambda group: (people(group), str(group)))
+    hidden = [group for group in order if people(group) < smallest]
+    rest = order[len(hidden) :]
+    while hidden and rest and (len(hidden) < 2 or sum(map(people, hidden)) < smallest):
+        hidden.append(rest.pop(0))
+    return {group: None if group in hidden else value for group, value in cells.items()}

@@ -1,0 +1,96 @@
+"""What an attached file really is, told by its bytes and never by its name; and what a project holds."""
+
+import io
+import zipfile
+from dataclasses import dataclass
+
+from tilth.errors import InvalidInput
+
+LARGEST = 20_000_000
+MOST_FILES = 200
+MOST_TEXT = 5_000_000
+"""Characters of all files of a project together."""
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"PK\x03\x04", "application/zip"),
+)
+IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+
+
+def sniff(data: bytes, name: str) -> str:
+    """The media type, or :class:`InvalidInput` for anything but images, PDF, text, HTML and zipped text.
+
+    HTML is text that calls itself so by its name: it is only ever shown in a sandboxed frame.
+    """
+    if not data:
+        raise InvalidInput("The file is empty.", code="empty_file", field="file")
+    if len(data) > LARGEST:
+        raise InvalidInput(
+            f"A file may have {LARGEST // 1_000_000} MB.", code="too_large", status=413, field="file"
+        )
+    for magic, media in _MAGIC:
+        if data.startswith(magic):
+            if media == "application/zip":
+                read_project(data)
+            return media
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InvalidInput(
+            "Attach images (PNG, JPEG, GIF, WebP), PDF, text in UTF-8, or a zip of text files.",
+            code="wrong_type",
+            field="file",
+        )
+    return "text/html" if name.lower().endswith((".html", ".htm")) else "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """One text file of a project."""
+
+    path: str
+    text: str
+
+
+def read_project(data: bytes) -> list[ProjectFile]:
+    """The files of a zip, in memory and within limits; what is no text is refused.
+
+    Sizes are those that come out, whatever the archive says of them: a bomb is cut off while it opens.
+    """
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    except zipfile.BadZipFile:
+        raise InvalidInput("The zip file is damaged.", code="bad_zip", field="file") from None
+    if len(entries) > MOST_FILES:
+        raise InvalidInput(f"A project may have {MOST_FILES} files.", code="too_many", field="file")
+    found, left = [], MOST_TEXT
+    for entry in entries:
+        if entry.flag_bits & 0x1:
+            raise InvalidInput("The zip file is encrypted.", code="encrypted", field="file")
+        try:
+            with archive.open(entry) as handle:
+                content = handle.read(left + 1)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError):
+            raise InvalidInput(
+                f"{entry.filename[:80]} cannot be read.", code="bad_zip", field="file"
+            ) from None
+        left -= len(content)
+        if left < 0:
+            raise InvalidInput("The project is larger than 5 MB.", code="too_large", field="file")
+        try:
+            found.append(ProjectFile(entry.filename[:300], content.decode("utf-8")))
+        except UnicodeDecodeError:
+            raise InvalidInput(
+                f"{entry.filename[:80]} is no text.", code="wrong_type", field="file"
+            ) from None
+    return found

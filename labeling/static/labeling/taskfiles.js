@@ -1,0 +1,5 @@
+// Files of a task, attached by its leads.
+
+import { start } from "./attach.js";
+
+start(async () => {});
