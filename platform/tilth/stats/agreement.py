@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tilth.stats.counting import Counts, Floats, as_numbers, count_lists, numbered, ordered
+from tilth.stats.counting import Counts, Floats, as_numbers, count_lists, numbered, ordered, summed
 
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 Weights = Literal["", "linear", "quadratic"]
@@ -142,19 +142,17 @@ def cohen_of(table: Table, weights: Weights = "") -> Agreement:
     if weights and not table.ranked:
         raise ValueError("a weighted kappa of words needs the categories in their order")
     pairs = float(table.cells.sum())
-    lost = {"units_left_out": table.units_left_out, "values_left_out": table.values_left_out}
     if not pairs:
-        return Agreement(None, 0, 0, None, 2, undefined=NOTHING, **lost)
+        return _cohen(table, None, None, NOTHING)
     shares = table.cells / pairs
     places = np.arange(len(shares), dtype=np.float64)
     apart = np.abs(places[:, None] - places[None, :])
     cost = {"": (apart > 0).astype(np.float64), "linear": apart, "quadratic": apart**2}[weights]
     expected = float(shares.sum(axis=1) @ cost @ shares.sum(axis=0))
     agreed = float(np.trace(table.cells)) / pairs
-    counted = (int(pairs), 2 * int(pairs), agreed, 2)
     if expected == 0:
-        return Agreement(None, *counted, undefined=CONSTANT, **lost)
-    return Agreement(1 - float((shares * cost).sum()) / expected, *counted, **lost)
+        return _cohen(table, None, agreed, CONSTANT)
+    return _cohen(table, 1 - float((shares * cost).sum()) / expected, agreed)
 
 
 def cohen_kappa(
@@ -165,6 +163,12 @@ def cohen_kappa(
 ) -> Agreement:
     """Cohen's kappa of two coders over the same units, plain or weighted."""
     return cohen_of(cross(first, second, categories), weights)
+
+
+def _cohen(table: Table, value: float | None, observed: float | None, undefined: str = "") -> Agreement:
+    pairs = int(table.cells.sum())
+    left_out = (table.units_left_out, table.values_left_out)
+    return Agreement(value, pairs, 2 * pairs, observed, 2, *left_out, undefined)
 
 
 def _agreement(
@@ -241,7 +245,7 @@ def _mean_agreement(counted: Counts) -> float:
 
 
 def _by_row(counted: Counts, cells: Floats) -> Floats:
-    return np.bincount(counted.rows, weights=cells, minlength=len(counted.repeats))
+    return summed(counted.rows, cells, len(counted.repeats))
 
 
 def _ratio_distance(one: Floats, other: Floats) -> Floats:
@@ -262,7 +266,7 @@ def _ratio_by_row(counted: Counts) -> Floats:
         there = here + step
         weights = 2 * counted.numbers[here] * counted.numbers[there]
         weights *= _ratio_distance(values[here], values[there])
-        found += np.bincount(counted.rows[here], weights=weights, minlength=len(found))
+        found += summed(counted.rows[here], weights, len(found))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tilth.stats.counting import Floats, Integers, numbered, ordered
+from tilth.stats.counting import Floats, Integers, numbered, ordered, summed
 
 TINY = 1e-300
 
@@ -113,9 +113,9 @@ def dawid_skene(
     names_c, c = _sorted_numbers([coders[n] for n in kept])
     names_v, v = _sorted_numbers([values[n] for n in kept])
     labels = _Labels(u, c, v, len(names_u), len(names_c), len(names_v))
-    posterior = np.bincount(u * labels.categories + v, minlength=labels.units * labels.categories)
-    posterior = posterior.reshape(labels.units, labels.categories).astype(np.float64)
-    posterior /= posterior.sum(axis=1, keepdims=True)
+    votes = np.bincount(u * labels.categories + v, minlength=labels.units * labels.categories)
+    votes = votes.reshape(labels.units, labels.categories)
+    posterior: Floats = votes / votes.sum(axis=1, keepdims=True)
     prior, confusion = _maximise(posterior, labels)
     steps, settled = 0, not kept
     while steps < most_steps and not settled:
@@ -140,7 +140,7 @@ def _maximise(posterior: Floats, labels: _Labels) -> tuple[Floats, Floats]:
     tally = np.zeros((labels.coders, size, size))
     for true in range(size):
         weights = posterior[labels.unit, true]
-        found = np.bincount(given, weights=weights, minlength=labels.coders * size)
+        found = summed(given, weights, labels.coders * size)
         tally[:, true, :] = found.reshape(labels.coders, size)
     totals = tally.sum(axis=2, keepdims=True)
     confusion = np.divide(tally, totals, out=np.full_like(tally, 1 / max(1, size)), where=totals > 0)
@@ -153,7 +153,7 @@ def _expect(prior: Floats, confusion: Floats, labels: _Labels) -> Floats:
     chances = np.log(confusion + TINY)
     for true in range(labels.categories):
         said = chances[labels.coder, true, labels.value]
-        logs[:, true] = np.bincount(labels.unit, weights=said, minlength=labels.units)
+        logs[:, true] = summed(labels.unit, said, labels.units)
     logs += np.log(prior + TINY)
     found = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(found / found.sum(axis=1, keepdims=True))

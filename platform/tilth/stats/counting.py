@@ -44,13 +44,12 @@ class Counts:
     @property
     def totals(self) -> Floats:
         """Values per unit, for each pattern."""
-        return np.bincount(self.rows, weights=self.numbers, minlength=len(self.repeats))
+        return summed(self.rows, self.numbers, len(self.repeats))
 
     @property
     def margins(self) -> Floats:
         """Values per category, over all units."""
-        weights = self.numbers * self.repeats[self.rows]
-        return np.bincount(self.columns, weights=weights, minlength=len(self.categories))
+        return summed(self.columns, self.numbers * self.repeats[self.rows], len(self.categories))
 
 
 def count_lists(units: Iterable[Sequence[Any]]) -> Counts:
@@ -95,6 +94,11 @@ def numbered(labels: Sequence[Any]) -> tuple[list[Any], Integers]:
         -1 if label is None or label != label else places.setdefault(label, len(places)) for label in plain
     ]
     return list(places), np.array(found, dtype=np.int64)
+
+
+def summed(places: Integers, weights: Floats, size: int) -> Floats:
+    """The sum of the weights at each place from 0 to ``size`` − 1."""
+    return np.asarray(np.bincount(places, weights=weights, minlength=size), dtype=np.float64)
 
 
 def ordered(categories: Iterable[Any]) -> list[Any]:
