@@ -70,12 +70,12 @@ def suppress(
 ) -> dict[Hashable, Value | None]:
     """Figures by group with those of small groups taken out.
 
-    What is taken out still follows, as a whole, from the total. So while it is one group, or holds fewer
-    people than a group must have, the next smallest goes too.
+    What is taken out still follows, as a whole, from the total. So while it holds fewer people than a group
+    must have (one small group always does), the next smallest goes too.
     """
     order = sorted(cells, key=lambda group: (people(group), str(group)))
     hidden = [group for group in order if people(group) < smallest]
     rest = order[len(hidden) :]
-    while hidden and rest and (len(hidden) < 2 or sum(map(people, hidden)) < smallest):
+    while hidden and rest and sum(map(people, hidden)) < smallest:
         hidden.append(rest.pop(0))
     return {group: None if group in hidden else value for group, value in cells.items()}
