@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 MOST_PASTED = 0.5
 """Share of foreign text from which a writing is noted."""
 
+MOST_REMEMBERED = 2_000
+"""Earlier annotations that an empty index is filled with; it must not take longer than a submission may."""
+
 MOST_ALIKE = 0.6
 """Share of an answer's five-word runs that may stand in an answer that the task shows."""
 
@@ -129,12 +132,26 @@ def chatbot_like(annotation: Annotation, texts: list[Text]) -> list[Finding]:
 def repeated(annotation: Annotation, texts: list[Text]) -> list[Finding]:
     """Near-copies of what was handed in before in this campaign, by whomever."""
     index = Index(str(annotation.campaign_id), redis_settings())
+    if index.is_empty:
+        _remember(index, annotation)
     found = []
     for text in texts:
         for key in index.near(text.text):
             found += _same_as(annotation, text, key.partition("/")[0])
         index.add(f"{annotation.pk}/{text.path}", text.text)
     return found
+
+
+def _remember(index: Index, annotation: Annotation) -> None:
+    """Fill an empty index with what was handed in before: the broker keeps nothing over a restart."""
+    kind = annotation.campaign.task_kind
+    earlier = Annotation.objects.filter(campaign=annotation.campaign_id, current=True).exclude(
+        pk=annotation.pk
+    )
+    for pk, payload in earlier.order_by("-submitted_at").values_list("pk", "payload")[:MOST_REMEMBERED]:
+        for text in kind.texts(payload):
+            if text.trains and long_enough(text.text):
+                index.add(f"{pk}/{text.path}", text.text)
 
 
 def _same_as(annotation: Annotation, text: Text, key: str) -> list[Finding]:

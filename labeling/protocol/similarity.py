@@ -55,6 +55,11 @@ class Index:
             threshold=THRESHOLD, num_perm=PERMUTATIONS, storage_config=storage, prepickle=False
         )
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is remembered: a campaign's beginning, or a Redis that has lost its memory."""
+        return bool(self._lsh.is_empty())
+
     def near(self, text: str) -> list[str]:
         """Keys of answers that are probably at least 70 % alike; to be compared exactly."""
         return sorted(key.decode() for key in self._lsh.query(minhash(text)))

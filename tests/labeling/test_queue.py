@@ -11,14 +11,9 @@ from labeling.actions.drafts import Save
 from labeling.models.campaigns import Member, Profile, Quota
 from labeling.models.tasks import Assignment, Task
 from labeling.queue import gold_due
-from tests.labeling.campaigns import campaign, join, labelers, task
+from tests.labeling.campaigns import campaign, join, task
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
-
-
-@pytest.fixture
-def cast(db):
-    return labelers(3)
 
 
 def actor(user):

@@ -1,0 +1,267 @@
+"""Review, adjudication, flags and conversations."""
+
+import pytest
+from django.db import connection
+
+from labeling.actions import claims, flags, reviews, threads
+from labeling.actions.reviews import Verdict
+from labeling.actions.submissions import NotReady
+from labeling.models.annotations import Annotation, Flag, Review
+from labeling.models.campaigns import Tally
+from labeling.models.tasks import Task
+from tests.labeling.campaigns import campaign, join
+from tests.labeling.work import hand_in, label
+from tilth.accounts.actors import Actor
+from tilth.accounts.models import Role, User
+from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+
+SCORES = {"accuracy": 5, "completeness": 4, "clarity": 5, "guideline": 5}
+
+
+@pytest.fixture
+def reviewer(people):
+    return Actor(user=people["reviewer"])
+
+
+@pytest.fixture
+def second(db):
+    return Actor(user=User.objects.create(email="second@example.org", role=Role.REVIEWER))
+
+
+def submitted(cast, kind="preference", **fields):
+    made = campaign(kind, tasks=1, review_rate=1.0, **fields)
+    join(made, *cast)
+    return label(cast[0], made)
+
+
+def test_the_oldest_waits_first_and_is_kept_for_one_reviewer(cast, reviewer, second):
+    first, later = submitted(cast), submitted(cast)
+    Annotation.objects.filter(pk=first.pk).update(submitted_at=later.submitted_at.replace(year=2020))
+    assert reviews.claim(reviewer) == first
+    assert reviews.claim(second) == later
+    with pytest.raises(Conflict, match="Somebody else"):
+        reviews.claim(second, annotation=first)
+    reviews.release(reviewer, first)
+    assert reviews.claim(second, annotation=first) == first
+
+
+def test_nobody_reviews_their_own_work(people, reviewer):
+    made = campaign(tasks=1, review_rate=1.0)
+    join(made, people["reviewer"])
+    own = label(people["reviewer"], made)
+    with pytest.raises(Conflict, match="Nothing waits"):
+        reviews.claim(reviewer)
+    with pytest.raises(PermissionDenied):
+        reviews.decide(reviewer, own, Verdict("accept"))
+
+
+def test_accepting_settles_the_work(cast, reviewer):
+    done = submitted(cast)
+    reviews.decide(reviewer, done, Verdict("accept", note="Good."))
+    done.refresh_from_db()
+    assert (done.state, done.assignment.state, done.reviews_wanted) == ("accepted", "accepted", 0)
+    assert Tally.objects.get(labeler=cast[0]).accepted == 1
+    with pytest.raises(Conflict):
+        reviews.decide(reviewer, done, Verdict("accept"))
+
+
+def test_returned_work_goes_back_to_its_labeler_with_the_slot_and_comes_again(cast, reviewer):
+    done = submitted(cast, overlap=1)
+    with pytest.raises(InvalidInput, match="what is wrong"):
+        reviews.decide(reviewer, done, Verdict("return"))
+    comment = {"path": "reason", "start": 0, "end": 5, "quote": "It is", "text": "Why?", "clause": "honest"}
+    reviews.decide(reviewer, done, Verdict("return", comments=[comment], note="Say why."))
+    task = Task.objects.get()
+    assert (task.state, task.live, task.submitted) == ("open", 1, 0)
+    back = claims.claim(Actor(user=cast[0]), done.campaign)
+    assert (back.pk, back.state, back.draft, back.reason) == (
+        done.assignment_id,
+        "returned",
+        done.payload,
+        "Say why.",
+    )
+    with pytest.raises(Conflict, match="no task left"):
+        claims.claim(Actor(user=cast[1]), done.campaign)
+    again = hand_in(cast[0], back, {**done.payload, "reason": "Light of short waves scatters most."})
+    assert (again.attempt, again.reviews_wanted) == (2, 1)
+    done.refresh_from_db()
+    assert (done.current, done.state) == (False, "returned")
+    reviews.decide(reviewer, again, Verdict("accept"))
+    assert Task.objects.get().state == "done"
+
+
+def test_rejected_work_frees_the_slot_for_somebody_else(cast, reviewer):
+    done = submitted(cast)
+    reviews.decide(reviewer, done, Verdict("reject", note="Copied."))
+    task = Task.objects.get()
+    assert (task.state, task.live, task.submitted) == ("open", 0, 0)
+    assert claims.claim(Actor(user=cast[1]), done.campaign).task == task
+    with pytest.raises(Conflict, match="no task left"):
+        claims.claim(Actor(user=cast[0]), done.campaign)
+
+
+def test_an_edit_by_the_reviewer_is_held_to_the_same_rules(cast, reviewer):
+    done = submitted(cast)
+    with pytest.raises(NotReady):
+        reviews.decide(reviewer, done, Verdict("edit", payload={"grade": None}))
+    reviews.decide(reviewer, done, Verdict("edit", payload={**done.payload, "grade": "0:1"}))
+    done.refresh_from_db()
+    assert (done.state, done.payload["grade"]) == ("accepted", "0:3"), "what the labeler wrote stays"
+    assert Review.objects.get().payload["grade"] == "0:1"
+
+
+def test_written_work_is_scored_twice_and_disagreeing_reviewers_leave_it_to_a_lead(
+    cast, reviewer, second, as_role
+):
+    done = submitted(cast, "demonstration", reviews_each=2)
+    with pytest.raises(InvalidInput, match="Score Accuracy"):
+        reviews.decide(reviewer, done, Verdict("accept"))
+    reviews.decide(reviewer, done, Verdict("accept", scores=SCORES))
+    done.refresh_from_db()
+    assert (done.state, done.reviews_wanted) == ("submitted", 1)
+    assert not reviews.waiting(reviewer.user).exists(), "not the same reviewer twice"
+    reviews.decide(second, done, Verdict("return", scores=SCORES, note="No."))
+    done.refresh_from_db()
+    assert (done.state, done.contested, done.reviews_wanted) == ("submitted", True, 1)
+    third = Actor(user=User.objects.create(email="third@example.org", role=Role.REVIEWER))
+    assert not reviews.waiting(third.user).exists()
+    with pytest.raises(PermissionDenied, match="lead decides"):
+        reviews.decide(third, done, Verdict("accept", scores=SCORES))
+    reviews.decide(as_role("lead"), done, Verdict("accept", scores=SCORES))
+    done.refresh_from_db()
+    assert done.state == "accepted"
+
+
+def test_nothing_is_decided_while_it_can_be_taken_back(cast, reviewer):
+    done = submitted(cast)
+    Annotation.objects.filter(pk=done.pk).update(submitted_at=done.submitted_at.replace(year=2999))
+    with pytest.raises(Conflict):
+        reviews.decide(reviewer, done, Verdict("accept"))
+
+
+def test_adjudication_chooses_a_result_and_rejects_nobody(cast, reviewer):
+    made = campaign(tasks=1, overlap=2)
+    join(made, *cast)
+    one = label(cast[0], made)
+    two = label(cast[1], made, {**one.payload, "grade": "1:2"})
+    task = Task.objects.get()
+    assert task.disagreement
+    with pytest.raises(InvalidInput, match="why"):
+        reviews.adjudicate(reviewer, task, winner=two, note=" ")
+    reviews.adjudicate(reviewer, task, winner=two, note="Clause honest.")
+    one.refresh_from_db()
+    two.refresh_from_db()
+    assert (one.state, one.chosen, two.state, two.chosen) == ("adjudicated", False, "adjudicated", True)
+    own = {**one.payload, "grade": "equal"}
+    reviews.adjudicate(reviewer, task, winner=one, note="Neither.", payload=own)
+    assert Review.objects.get(annotation=one).payload == own
+
+
+def test_an_appeal_can_turn_a_rejection_round(cast, reviewer, people):
+    made = campaign(tasks=1, review_rate=1.0, lead=people["lead"])
+    join(made, *cast)
+    done = label(cast[0], made)
+    reviews.decide(reviewer, done, Verdict("reject", note="Wrong."))
+    thread = threads.appeal(Actor(user=cast[0]), done, "The guideline says otherwise, see clause honest.")
+    with pytest.raises(Conflict, match="already"):
+        threads.appeal(Actor(user=cast[0]), done, "again")
+    with pytest.raises(NotFound):
+        threads.find(cast[1], thread.pk)
+    lead = Actor(user=people["lead"])
+    reviews.reverse(lead, done, "The appeal is right.")
+    done.refresh_from_db()
+    task = Task.objects.get()
+    assert (done.state, done.assignment.slot, task.live, task.submitted, task.state) == (
+        "accepted",
+        0,
+        1,
+        1,
+        "done",
+    )
+    with pytest.raises(InvalidInput, match="decided"):
+        threads.close(lead, thread)
+    threads.close(lead, thread, "Accepted after all.")
+    with pytest.raises(Conflict, match="closed"):
+        threads.reply(Actor(user=cast[0]), thread, "Thank you")
+
+
+def test_a_question_cites_a_clause_and_keeps_the_task_held(cast, people):
+    made = campaign(tasks=1, lead=people["lead"])
+    join(made, cast[0])
+    held = claims.claim(Actor(user=cast[0]), made)
+    with pytest.raises(InvalidInput, match="no clause"):
+        threads.ask(Actor(user=cast[0]), held, topic="unclear", text="What?", clause="nothing")
+    thread = threads.ask(Actor(user=cast[0]), held, topic="unclear", text="What is brief?", clause="short")
+    assert (thread.clause, thread.guideline) == ("short", made.guideline)
+    assert threads.reply(Actor(user=people["lead"]), thread, "Two sentences.").text == "Two sentences."
+    held.refresh_from_db()
+    assert held.state == "held"
+
+
+def test_discussions_are_open_to_those_who_take_part(cast):
+    made = campaign(tasks=1)
+    join(made, cast[0], cast[1])
+    thread = threads.discuss(Actor(user=cast[0]), made, text="Is this task clear?")
+    assert threads.find(cast[1], thread.pk) == thread
+    with pytest.raises(NotFound):
+        threads.find(cast[2], thread.pk)
+    with pytest.raises(PermissionDenied):
+        threads.discuss(Actor(user=cast[2]), made, text="Let me in")
+
+
+def test_copied_pasted_and_chatbot_like_writing_is_flagged_for_a_person(
+    cast, reviewer, broker, django_capture_on_commit_callbacks
+):
+    made = campaign("demonstration", tasks=2)
+    join(made, *cast)
+    text = (
+        "Certainly! Here we delve into this intricate and pivotal question. It's important to note that the sky is a "
+        "tapestry of scattered light, a testament to the nuanced realm of physics, showcasing how short waves travel. "
+    ) * 2
+    payload = {"messages": [*made.tasks.first().payload["messages"], {"role": "assistant", "content": text}]}
+    with django_capture_on_commit_callbacks(execute=True):
+        first = label(cast[0], made, payload, inputs={"typed": 10, "pasted_elsewhere": 500})
+    with django_capture_on_commit_callbacks(execute=True):
+        label(cast[1], made, payload)
+    kinds = {(f.annotation.labeler_id, f.kind) for f in Flag.objects.select_related("annotation")}
+    assert {(cast[0].pk, "pasted"), (cast[0].pk, "telltale"), (cast[1].pk, "repeated")} <= kinds
+    first.refresh_from_db()
+    assert first.state == "submitted", "flags never reject"
+    flag = Flag.objects.filter(kind="pasted").get()
+    flags.decide(reviewer, flag, "dismissed")
+    with pytest.raises(Conflict):
+        flags.decide(reviewer, flag, "confirmed")
+
+
+def test_a_broker_that_is_away_costs_no_submission(cast, settings, django_capture_on_commit_callbacks):
+    settings.REDIS_URL = "redis+socket:///nowhere/at/all.sock"
+    made = campaign("demonstration", tasks=1)
+    join(made, *cast)
+    answer = {
+        "role": "assistant",
+        "content": "Light of short waves is scattered far more than that of long ones. " * 5,
+    }
+    payload = {"messages": [*made.tasks.first().payload["messages"], answer]}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert label(cast[0], made, payload).state == "submitted"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_reviewers_never_get_the_same_submission(cast, people, second):
+    from concurrent.futures import ThreadPoolExecutor
+
+    made = campaign(tasks=6, review_rate=1.0)
+    join(made, cast[0])
+    for _ in range(6):
+        label(cast[0], made)
+
+    def take(actor):
+        try:
+            return [reviews.claim(actor).pk, reviews.release, actor]
+        finally:
+            connection.close()
+
+    actors = [Actor(user=people["reviewer"]), second, Actor(user=people["lead"]), Actor(user=people["admin"])]
+    with ThreadPoolExecutor(4) as pool:
+        taken = [found[0] for found in pool.map(take, actors)]
+    assert len(set(taken)) == 4
