@@ -167,7 +167,9 @@ def set_role(actor: Actor, campaign: Campaign, chosen: QuerySet[Task], role: str
         )
     # Ids first: a selection may be cut or sorted, which an update cannot be.
     ids = list(
-        chosen.filter(campaign=campaign, live=0, assignments=None, gold=None).values_list("pk", flat=True)
+        chosen.filter(campaign=campaign, live=0, assignments=None, gold__isnull=True).values_list(
+            "pk", flat=True
+        )
     )
     changed = Task.objects.filter(pk__in=ids).update(role=role)
     audit.record(actor, "tasks.role", campaign.reference, role=role, tasks=changed)

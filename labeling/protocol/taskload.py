@@ -22,6 +22,7 @@ from tilth.datasets.reader import read_batches
 from tilth.errors import InvalidInput, TilthError
 from tilth.jobs.reporting import Reporter, run_program
 from tilth.storage import Storage
+from tilth.text.cells import harmless
 
 CHUNK = 2_000
 MOST_FAULTS = 10_000
@@ -185,7 +186,7 @@ def load(reporter: Reporter) -> dict[str, Any] | None:
             else:
                 bad += 1
                 if bad <= MOST_FAULTS:
-                    writer.writerow([row, *(_harmless(cell) for cell in fault)])
+                    writer.writerow([row, *(harmless(cell) for cell in fault)])
         if number % TICK == 0:
             if reporter.stopping:
                 return None
@@ -200,11 +201,6 @@ def load(reporter: Reporter) -> dict[str, Any] | None:
             f"No row can become a task. The first fault: {first[0] if first else 'there is no row'}"
         )
     return {"rows": chunks.rows, "bad": bad, "chunks": chunks.count, "mapping": mapping}
-
-
-def _harmless(cell: str) -> str:
-    """No cell that a spreadsheet would take for a formula."""
-    return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
 
 
 if __name__ == "__main__":

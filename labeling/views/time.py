@@ -21,6 +21,7 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import put_error
 from tilth.errors import TilthError
+from tilth.text.cells import harmless
 
 
 class DeclareForm(forms.Form):
@@ -150,7 +151,7 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
     )
     for row in time.export(Actor.of(request), found):
         for line in row.lines:
-            who = (row.labeler.pseudonym, _cell(row.labeler.name), _cell(row.labeler.email))
+            who = (row.labeler.pseudonym, harmless(row.labeler.name), harmless(row.labeler.email))
             numbers = (
                 line["tasks"],
                 line["active_minutes"],
@@ -160,8 +161,3 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
             )
             writer.writerow([*who, row.first_day, row.last_day, *numbers])
     return response
-
-
-def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text

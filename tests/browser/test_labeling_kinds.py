@@ -50,7 +50,9 @@ def test_a_comparison_by_keyboard_alone(page_for, people, shoot):
 
 def test_a_rating_by_keyboard_alone(page_for, people, shoot):
     two = "1: Bad\n2: Fair\n3: Good"
-    criteria = [{"name": name, "title": name.title(), "help": "", "points": two} for name in ("style", "facts")]
+    criteria = [
+        {"name": name, "title": name.title(), "help": "", "points": two} for name in ("style", "facts")
+    ]
     made = campaign("rating", tasks=1, schema={"criteria": criteria})
     join(made, people["labeler"])
     page = page_for("labeler", color_scheme="dark", viewport={"width": 1280, "height": 800})

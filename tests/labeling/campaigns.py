@@ -79,6 +79,7 @@ def campaign(
 
 def task(made: Campaign, *, answers: list[str] | None = None, **fields: Any) -> Task:
     """The next task of a campaign, with its kind's sample payload and answers."""
+    made.refresh_from_db(fields=["tasks_made"])
     made.tasks_made += 1
     made.save(update_fields=["tasks_made"])
     values = {"payload": PAYLOADS[made.kind], "overlap": made.overlap, "key": f"k{made.tasks_made}", **fields}

@@ -99,13 +99,8 @@ class ErrorReport:
         item = {"file": file, "row": row, "field": name, "message": message}
         if len(self.first) < 20:
             self.first.append(item)
-        self._csv.writerow([_harmless(str(value)) for value in item.values()])
+        self._csv.writerow([harmless(str(value)) for value in item.values()])
         self._files["jsonl"].write(json.dumps(item, ensure_ascii=False) + "\n")
-
-
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 class SeenIds:
