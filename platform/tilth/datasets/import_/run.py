@@ -27,6 +27,7 @@ from tilth.datasets.token_files import TokenWriter
 from tilth.datasets.writer import DatasetWriter
 from tilth.errors import InvalidInput
 from tilth.jobs.reporting import Reporter
+from tilth.text.cells import harmless
 
 BATCH_ROWS = 500
 MAX_REPORTED = 100_000
