@@ -120,7 +120,7 @@ def database_url() -> str:
     """The address of the database that this process is connected to."""
     known = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"sqlite:///{str(known['NAME']).lstrip('/')}".replace("sqlite:///", "sqlite:////", 1)
+        return f"sqlite:///{quote(str(known['NAME']))}"
     parts = connection.get_connection_params()
     host = parts.get("host") or ""
     query = f"?host={host}" if host.startswith("/") else ""

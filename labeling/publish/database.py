@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 
@@ -104,8 +104,8 @@ def _joined(row: tuple) -> tuple:
 def snapshot(url: str) -> Iterator[Snapshot]:
     """A read-only view of the database behind ``url`` (``postgres://…`` or ``sqlite:///path``)."""
     if url.startswith("sqlite:"):
-        path = unquote(urlsplit(url).path)
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        path = "/" + unquote(urlsplit(url).path).lstrip("/")
+        connection = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None)
         connection.execute("BEGIN")
         try:
             yield Snapshot(connection, "?", named=False)

@@ -1,0 +1,197 @@
+"""From annotations to dataset versions: the program, its rules, and what a version knows about them."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from labeling.actions import claims, publications, reviews, tasks
+from labeling.actions.reviews import Verdict
+from labeling.models.annotations import Annotation
+from labeling.publish import program, rules
+from tests.labeling.campaigns import campaign, join, labelers, task
+from tests.labeling.work import hand_in, label
+from tilth.accounts.actors import Actor
+from tilth.datasets.lineage import versions_with
+from tilth.datasets.manifests import load_manifest
+from tilth.datasets.models import DatasetVersion
+from tilth.datasets.reader import read_table
+from tilth.errors import Conflict, InvalidInput, PermissionDenied
+from tilth.jobs.reporting import Reporter
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def cast():
+    return labelers(3)
+
+
+def publish(actor, made, storage, tmp_path, monkeypatch, kind="annotations", rule="everything", **options):
+    """Publish as the supervisor does: program, then the action; returns the version and its rows."""
+    row = publications.start(actor, made, dataset=f"{kind}-{rule}", dataset_kind=kind, rule=rule, **options)
+    for name, value in publications.environment(row.job).items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / f"job-{row.pk}"
+    (folder / "attempt-1").mkdir(parents=True)
+    reporter = Reporter(row.job.params, row.job.pk, 1, storage, row.job.prefix, folder, lambda event: None)
+    result = program.publish(reporter)
+    for _ in range(2):
+        publications.finish(row.job, result)
+    version = DatasetVersion.objects.select_related("dataset").get(pk=row.version.pk)
+    manifest = load_manifest(version)
+    return version, read_table(storage, version.folder, manifest.shards, kind).to_pylist()
+
+
+@pytest.fixture
+def go(as_role, storage, tmp_path, monkeypatch):
+    return lambda made, *args, **options: publish(
+        as_role("lead"), made, storage, tmp_path, monkeypatch, *args, **options
+    )
+
+
+def compared(cast, grades, **fields):
+    """One comparison a list of grades, one labeler a grade."""
+    made = campaign(tasks=len(grades), overlap=max(map(len, grades)), **fields)
+    join(made, *cast)
+    for number, several in enumerate(grades, start=1):
+        for user, grade in zip(cast, several, strict=False):
+            held = claims.claim(Actor(user=user), made, another=True, task=made.tasks.get(position=number))
+            hand_in(user, held, {"grade": grade, "reason": "Because.", "clauses": [{"id": "honest"}]})
+    return made
+
+
+def test_everything_is_published_with_full_provenance(cast, go):
+    made = compared(cast, [["0:3", "both_bad"]])
+    version, rows = go(made)
+    assert len(rows) == 2
+    row = next(r for r in rows if "both_bad" in r["payload"])
+    assert json.loads(row["payload"])["version"] == 1
+    annotation = Annotation.objects.get(payload__grade="both_bad")
+    assert row["provenance"] == {
+        "campaign": made.reference,
+        "task": annotation.task.reference,
+        "annotation": annotation.reference,
+        "labeler": cast[1].pseudonym,
+        "guideline": "guideline:helpful@1",
+        "seconds": 0.0,
+        "created_at": annotation.submitted_at,
+    }
+    assert [c["model"] for c in row["candidates"]] == ["model-0", "model-1"]
+    assert json.loads(row["display"])["order"] == annotation.display["order"]
+    assert (row["item"], row["state"], row["kind"]) == ("k1", "submitted", "preference")
+    assert versions_with("labeler", cast[0].pseudonym) == [version]
+    assert versions_with("guideline", "guideline:helpful@1") == [version]
+    assert versions_with("campaign", made.reference) == [version]
+
+
+def test_what_can_still_be_taken_back_is_not_published(cast, go):
+    made = compared(cast, [["0:3", "0:2"]])
+    Annotation.objects.filter(labeler=cast[0]).update(submitted_at=timezone.now() + timedelta(seconds=30))
+    assert len(go(made)[1]) == 1
+
+
+def test_a_majority_needs_more_than_half(cast, go):
+    made = compared(cast, [["0:3", "0:1", "1:2"], ["0:1", "1:1", "equal"]])
+    _, rows = go(made, "preferences", "majority")
+    assert [(row["group"], row["chosen_model"], row["strength"]) for row in rows] == [("k1", "model-0", 1)]
+
+
+def test_rules_take_what_they_say(cast, go, as_role):
+    made = compared(cast, [["0:3"], ["0:2"], ["1:1"]], review_rate=1.0)
+    one, two, three = Annotation.objects.order_by("task__position")
+    reviewer = as_role("reviewer")
+    reviews.decide(reviewer, one, Verdict("accept"))
+    reviews.decide(reviewer, two, Verdict("edit", payload={**two.payload, "grade": "0:1"}))
+    reviews.decide(reviewer, three, Verdict("reject", note="No."))
+    _, rows = go(made, "preferences", "accepted")
+    assert sorted(row["strength"] for row in rows) == [1, 3], "an edit stands for what it replaces"
+    version, rows = go(made, "preferences", "standing")
+    assert len(rows) == 2
+    assert {"what": "rejected", "count": 1} in load_manifest(version).missing
+    _, rows = go(made)
+    assert sorted((row["state"], row["review"]) for row in rows) == [
+        ("accepted", "accept"),
+        ("accepted", "edit"),
+        ("rejected", "reject"),
+    ]
+
+
+def test_of_an_adjudicated_task_only_the_result_is_published(cast, go, as_role):
+    made = compared(cast, [["0:3", "1:3"]])
+    loser, winner = Annotation.objects.order_by("labeler_id")
+    reviews.adjudicate(as_role("reviewer"), made.tasks.get(), winner=winner, note="Clause honest.")
+    for rule in ("adjudicated", "accepted"):
+        _, rows = go(made, "preferences", rule)
+        assert [row["provenance"]["annotation"] for row in rows] == [winner.reference]
+    assert loser.state == "submitted"
+
+
+def test_pilot_and_gold_are_published_only_on_request(cast, go):
+    made = campaign(gold_rate=1.0)
+    join(made, cast[0])
+    task(made, role="gold", gold={"grade": "0:1"})
+    label(cast[0], made)
+    with pytest.raises(InvalidInput, match="no row"):
+        go(made)
+    assert len(go(made, gold=True)[1]) == 1
+
+
+def test_an_annotation_is_published_with_the_task_as_it_was_then(cast, go, as_role):
+    made = compared(cast, [["0:3"]], lead=as_role("lead").user)
+    found = made.tasks.get()
+    tasks.edit(
+        as_role("lead"), found, {"messages": [{"role": "user", "content": "Another question?"}]}, version=1
+    )
+    _, rows = go(made, "preferences", "standing")
+    assert rows[0]["prompt"][0]["content"] == "Why is the sky blue?"
+
+
+def test_ratings_carry_their_scale(cast, go):
+    made = campaign("rating", tasks=1)
+    join(made, cast[0])
+    label(cast[0], made)
+    _, rows = go(made, "ratings", "standing")
+    assert (rows[0]["criterion"], rows[0]["score"], rows[0]["scale"]) == (
+        "quality",
+        4.0,
+        {"minimum": 1.0, "maximum": 5.0},
+    )
+
+
+def test_the_same_annotations_give_the_same_rows(cast, go):
+    made = compared(cast, [["0:3", "1:2"], ["equal", "0:1"]])
+    (one, first), (other, second) = go(made), go(made)
+    assert first == second
+    assert (one.number, other.number) == (1, 2)
+
+
+def test_publishing_asks_for_what_is_there(cast, as_role):
+    made = campaign(tasks=1)
+    with pytest.raises(Conflict, match="Nothing has been submitted"):
+        publications.start(as_role("lead"), made, dataset="x", dataset_kind="annotations", rule="everything")
+    join(made, cast[0])
+    label(cast[0], made)
+    for fields, text in (({"dataset_kind": "ratings"}, "can become"), ({"rule": "best"}, "Rules for")):
+        values = {"dataset": "x", "dataset_kind": "preferences", "rule": "standing", **fields}
+        with pytest.raises(InvalidInput, match=text):
+            publications.start(as_role("lead"), made, **values)
+    with pytest.raises(PermissionDenied):
+        publications.start(
+            as_role("reviewer"), made, dataset="x", dataset_kind="annotations", rule="everything"
+        )
+    assert "majority" not in rules.rules_for("conversations")
+
+
+def test_a_failed_publication_leaves_the_name_free(cast, as_role):
+    made = campaign(tasks=1)
+    join(made, cast[0])
+    label(cast[0], made)
+    row = publications.start(
+        as_role("lead"), made, dataset="x", dataset_kind="annotations", rule="everything"
+    )
+    row.job.error = {"message": "The disk is full"}
+    row.job.save()
+    publications.give_up(row.job)
+    assert DatasetVersion.objects.get().note == "The disk is full"
