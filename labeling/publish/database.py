@@ -5,16 +5,18 @@ asks plain SQL. JSON columns come as text. Pure: no Django.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 
 from tilth.errors import TilthError
 
-BATCH = 5_000
+BATCH = 2_000
 
 COLUMNS = (
     "id", "task", "key", "topic", "kind", "role", "state", "chosen", "payload", "payload_version", "display",
@@ -22,7 +24,7 @@ COLUMNS = (
 )  # fmt: skip
 
 _SELECT = """
-SELECT a.id, a.task_id, t.key, t.topic, c.kind, a.role, a.state, a.chosen, a.payload, a.payload_version,
+SELECT {id}, a.task_id, t.key, t.topic, c.kind, a.role, a.state, a.chosen, a.payload, a.payload_version,
        a.display, a.active_seconds, a.submitted_at, u.pseudonym, g.name, v.number,
        {review}, {edited}, {task_payload}, a.task_version
 FROM labeling_annotation a
@@ -34,25 +36,17 @@ LEFT JOIN labeling_guideline g ON g.id = v.guideline_id
 WHERE a.campaign_id = {mark} AND a.state <> 'undone' AND a.submitted_at <= {mark}
 ORDER BY a.task_id, a.id
 """
+_CANDIDATES = """
+SELECT d.task_id, d.position, d.model, d.checkpoint, d.sampling, {texts}
+FROM labeling_candidate d JOIN labeling_task t ON t.id = d.task_id
+WHERE t.campaign_id = {mark} ORDER BY d.task_id, d.position
+"""
 _REVIEW = "(SELECT r.{column} FROM labeling_review r WHERE r.annotation_id = a.id {where} ORDER BY r.at DESC, r.id DESC LIMIT 1)"
 # What the task said when it was annotated: an edit keeps the earlier text under its version.
 _TASK = (
     "CASE WHEN a.task_version = t.version THEN t.payload ELSE COALESCE((SELECT o.payload FROM labeling_taskversion o "
     "WHERE o.task_id = t.id AND o.number = a.task_version), t.payload) END"
 )
-
-
-class Cursor(Protocol):
-    """What both databases' cursors offer."""
-
-    def execute(self, statement: Any, parameters: Any = ..., /) -> Any:
-        """Run a statement."""
-
-    def fetchmany(self, size: int = ..., /) -> list[Any]:
-        """The next rows."""
-
-    def fetchall(self) -> list[Any]:
-        """All rows that are left."""
 
 
 class Snapshot:
@@ -62,30 +56,34 @@ class Snapshot:
         self._connection, self._mark, self._named = connection, mark, named
 
     def annotations(self, campaign: int, until: Any, *, with_tasks: bool) -> Iterator[list[tuple]]:
-        """Batches of rows with :data:`COLUMNS`; without ``with_tasks`` the task's payload is left out."""
+        """Batches of rows with :data:`COLUMNS`; without ``with_tasks`` task and edited payloads are left out."""
         review = _REVIEW.format(column="decision", where="")
         edited = _REVIEW.format(column="payload", where="AND r.payload IS NOT NULL")
-        task = _TASK if with_tasks else "NULL"
-        statement = _SELECT.format(review=review, edited=edited, task_payload=task, mark=self._mark)
-        cursor = self._connection.cursor(name="annotations") if self._named else self._connection.cursor()
-        if self._named:
-            cursor.itersize = BATCH
-        cursor.execute(statement, (campaign, until if self._named else str(until)))
-        while rows := cursor.fetchmany(BATCH):
-            yield [_joined(row) for row in rows]
-        cursor.close()
-
-    def candidates(self, tasks: Sequence[int], *, with_texts: bool) -> list[tuple]:
-        """(task, position, model, checkpoint, sampling, messages) of tasks, in order."""
-        texts = "messages" if with_texts else "NULL"
-        marks = ", ".join([self._mark] * len(tasks))
-        cursor = self._connection.cursor()
-        cursor.execute(
-            f"SELECT task_id, position, model, checkpoint, sampling, {texts} FROM labeling_candidate "  # noqa: S608
-            f"WHERE task_id IN ({marks}) ORDER BY task_id, position",
-            tuple(tasks),
+        statement = _SELECT.format(
+            id="a.id::text" if self._named else "a.id",
+            review=review,
+            edited=edited if with_tasks else "NULL",
+            task_payload=_TASK if with_tasks else "NULL",
+            mark=self._mark,
         )
-        return cursor.fetchall()
+        for rows in self._stream("annotations", statement, (campaign, until if self._named else str(until))):
+            yield [_joined(row) for row in rows]
+
+    def candidates(self, campaign: int, *, with_texts: bool) -> Iterator[tuple[int, list[tuple]]]:
+        """Each task with its (task, position, model, checkpoint, sampling, messages), in the order of tasks."""
+        texts = "d.messages" if with_texts else "NULL"
+        statement = _CANDIDATES.format(texts=texts, mark=self._mark)
+        rows = (row for batch in self._stream("candidates", statement, (campaign,)) for row in batch)
+        for task, several in groupby(rows, key=itemgetter(0)):
+            yield task, list(several)
+
+    def _stream(self, name: str, statement: str, parameters: tuple) -> Iterator[list[tuple]]:
+        """Rows in batches; on PostgreSQL by a server-side cursor, so that no more than a batch is held."""
+        cursor = self._connection.cursor(name=name) if self._named else self._connection.cursor()
+        cursor.execute(statement, parameters)
+        while rows := cursor.fetchmany(BATCH):
+            yield rows
+        cursor.close()
 
     def schema(self, campaign: int) -> str:
         """The campaign's answer schema, as JSON text."""
@@ -105,7 +103,9 @@ def snapshot(url: str) -> Iterator[Snapshot]:
     """A read-only view of the database behind ``url`` (``postgres://…`` or ``sqlite:///path``)."""
     if url.startswith("sqlite:"):
         path = "/" + unquote(urlsplit(url).path).lstrip("/")
-        connection = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(
+            f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
         connection.execute("BEGIN")
         try:
             yield Snapshot(connection, "?", named=False)

@@ -8,10 +8,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any
+
+import pyarrow as pa
 
 from labeling.protocol.kind import Answer, Submission, TaskKind, TaskView
 from labeling.protocol.registry import kind_of
@@ -49,7 +52,7 @@ def publish(reporter: Reporter) -> dict[str, Any] | None:
         snapshot(os.environ["DATABASE_URL"]) as found,
         DatasetWriter(storage, f"{folder}/{reporter.attempt}", params["dataset_kind"]) as writer,
     ):
-        for table in _tables(found, params, until, taken):
+        for table in ahead(_tables(found, params, until, taken)):
             if reporter.stopping:
                 return None
             writer.write(table)
@@ -76,6 +79,16 @@ def publish(reporter: Reporter) -> dict[str, Any] | None:
     return {"manifest_key": key, "rows": taken.rows, "annotations": taken.annotations}
 
 
+def ahead(tables_: Iterator[Any]) -> Iterator[Any]:
+    """The same tables, each made while the one before it is being written; two wait at most."""
+    with ThreadPoolExecutor(1) as pool:
+        done = object()
+        coming = pool.submit(next, tables_, done)
+        while (table := coming.result()) is not done:
+            coming = pool.submit(next, tables_, done)
+            yield table
+
+
 def _tables(found: Snapshot, params: Mapping[str, Any], until: datetime, taken: Taken) -> Iterator[Any]:
     if params["dataset_kind"] == "annotations":
         yield from _unaggregated(found, params, until, taken)
@@ -94,6 +107,7 @@ def _wanted(params: Mapping[str, Any]) -> set[str]:
 
 def _unaggregated(found: Snapshot, params: Mapping[str, Any], until: datetime, taken: Taken) -> Iterator[Any]:
     campaign, roles = params["campaign"], _wanted(params)
+    known = tables.Beside(found.candidates(campaign, with_texts=False))
     for batch in found.annotations(campaign, until, with_tasks=False):
         kept = [row for row in batch if get(row, "role") in roles]
         for row in batch:
@@ -101,18 +115,16 @@ def _unaggregated(found: Snapshot, params: Mapping[str, Any], until: datetime, t
                 taken.leave(f"{get(row, 'role')} tasks")
         taken.annotations += len(kept)
         if kept:
-            tasks = list(dict.fromkeys(get(row, "task") for row in kept))
-            known = tables.grouped(found.candidates(tasks, with_texts=False))
-            yield tables.annotations(kept, known, campaign)
+            yield tables.annotations(kept, known.of({get(row, "task") for row in kept}), campaign)
 
 
 def _by_rule(
     found: Snapshot, params: Mapping[str, Any], until: datetime, taken: Taken
 ) -> Iterator[list[dict]]:
     kind, schema = kind_of(params["kind"]), json.loads(found.schema(params["campaign"]))
+    beside = tables.Beside(found.candidates(params["campaign"], with_texts=True))
     for batch in _whole_tasks(found, params, until):
-        tasks = list(dict.fromkeys(get(row, "task") for row in batch))
-        known = tables.grouped(found.candidates(tasks, with_texts=True))
+        known = beside.of({get(row, "task") for row in batch})
         rows: list[dict[str, Any]] = []
         for task, group in groupby(batch, key=lambda row: get(row, "task")):
             kept = [row for row in group if _takes(row, params, taken)]
@@ -184,4 +196,5 @@ def _rows(
 
 
 if __name__ == "__main__":
+    pa.set_memory_pool(pa.system_memory_pool())  # gives back what it does not need; the others keep it
     run_program(publish, sys.argv[1])

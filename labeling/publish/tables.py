@@ -5,7 +5,7 @@ from flat columns, which is what makes a million annotations a matter of seconds
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +19,24 @@ _AT = {name: number for number, name in enumerate(COLUMNS)}
 Candidates = dict[int, list[tuple]]
 
 
-def grouped(rows: Iterable[tuple]) -> Candidates:
-    """Candidates by task."""
-    found: Candidates = {}
-    for row in rows:
-        found.setdefault(row[0], []).append(row)
-    return found
+class Beside:
+    """Candidates read beside the annotations: both come in the order of tasks, so neither is ever asked for twice."""
+
+    def __init__(self, stream: Iterator[tuple[int, list[tuple]]]) -> None:
+        self._stream = stream
+        self._known: Candidates = {}
+        self._last = 0
+
+    def of(self, tasks: set[int]) -> Candidates:
+        """The candidates of a batch's tasks; those before the batch are forgotten."""
+        first, last = min(tasks), max(tasks)
+        self._known = {task: rows for task, rows in self._known.items() if task >= first}
+        while self._last < last:
+            task, rows = next(self._stream, (last, []))
+            self._last = task
+            if rows and task >= first:
+                self._known[task] = rows
+        return self._known
 
 
 def annotations(batch: Sequence[tuple], candidates: Candidates, campaign: int) -> pa.Table:
@@ -34,7 +46,7 @@ def annotations(batch: Sequence[tuple], candidates: Candidates, campaign: int) -
         f'{{"version": {version}, {text[1:]}' if text != "{}" else f'{{"version": {version}}}'
         for version, text in zip(column["payload_version"], map(_text, column["payload"]), strict=True)
     ]
-    ids = [str(value) if len(str(value)) == 36 else _dashed(value) for value in column["id"]]
+    ids = list(map(spelled, column["id"]))
     values = {
         "id": pa.array([row_id(value) for value in ids], pa.string()),
         "item": pa.array(column["key"], pa.string()),
@@ -54,9 +66,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _dashed(value: Any) -> str:
-    """A UUID as SQLite keeps it, in its usual spelling."""
+def spelled(value: Any) -> str:
+    """A UUID in its usual spelling; SQLite keeps it without dashes."""
     text = str(value)
+    if len(text) == 36:
+        return text
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
@@ -100,11 +114,10 @@ def moment(value: Any) -> datetime:
 
 def provenance(row: tuple, campaign: int) -> dict[str, Any]:
     """The provenance of one row, for the kinds that are written row by row."""
-    text = str(row[_AT["id"]])
     return {
         "campaign": f"campaign:{campaign}",
         "task": f"task:{row[_AT['task']]}",
-        "annotation": f"annotation:{text if len(text) == 36 else _dashed(text)}",
+        "annotation": f"annotation:{spelled(row[_AT['id']])}",
         "labeler": row[_AT["labeler"]],
         "guideline": row[_AT["guideline"]],
         "seconds": row[_AT["seconds"]],
