@@ -129,11 +129,15 @@ def remember(assignment: Assignment) -> None:
 
 
 def kept(assignment: Assignment, save: Save) -> Conflict:
-    """Keep a text that could not be saved, and say why it could not."""
+    """Keep a text that could not be saved beside the one that stands, and say why it could not."""
     assignment.refresh_from_db()
-    same = save.payload == assignment.draft
-    if not same:
-        DraftRevision.objects.create(assignment=assignment, revision=save.revision, payload=save.payload)
+    if save.payload != assignment.draft:
+        texts = [(save.revision, save.payload), (assignment.draft_revision, assignment.draft)]
+        DraftRevision.objects.bulk_create(
+            DraftRevision(assignment=assignment, revision=revision, payload=payload)
+            for revision, payload in texts
+            if payload is not None
+        )
     if assignment.is_open and assignment.hold_token == save.token:
         return DraftMoved(assignment)
     state = assignment.get_state_display().lower()
