@@ -24,7 +24,8 @@ function passage() {
   const selection = getSelection();
   if (!selection.rangeCount || selection.isCollapsed) return null;
   const range = selection.getRangeAt(0);
-  const box = range.startContainer.parentElement?.closest("[data-passage]");
+  const from = range.startContainer;
+  const box = (from instanceof Element ? from : from.parentElement)?.closest("[data-passage]");
   if (!box || !box.contains(range.endContainer) || !answer.contains(box)) return null;
   const before = document.createRange();
   before.setStart(box, 0);
