@@ -31,6 +31,12 @@ class LabelingConfig(AppConfig):
             "Labeling", "My work", "labeling:work", "labeling.work", order=10, icon="labeling"
         )
         navigation.register(
+            "Labeling", "Questions", "labeling:threads", "labeling.work", order=12, icon="alert"
+        )
+        navigation.register(
+            "Labeling", "Time and pay", "labeling:my_time", "labeling.work", order=14, icon="recipe"
+        )
+        navigation.register(
             "Labeling", "Review", "labeling:review", "labeling.review", order=20, icon="check"
         )
         navigation.register("Labeling", "Campaigns", "labeling:campaigns", "campaigns.view", order=30)

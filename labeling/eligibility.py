@@ -43,7 +43,8 @@ def _skills(user: Any, campaign: Campaign) -> list[str]:
     if not lacking:
         return []
     found = []
-    if campaign.exam is not None and lacking.pop(campaign.exam.skill_id, None):
+    if campaign.exam is not None and campaign.exam.skill_id in lacking:
+        del lacking[campaign.exam.skill_id]
         found.append(f"Pass the exam “{campaign.exam.title}” first.")
     if lacking:
         found.append(f"It needs these skills: {', '.join(lacking.values())}; a lead can grant them.")

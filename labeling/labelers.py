@@ -31,8 +31,11 @@ class Line:
 
 def labelers(campaign: Campaign) -> list[Line]:
     """Everybody in the campaign, those with most work first."""
-    summed = Tally.objects.filter(campaign=campaign).values("labeler").annotate(**{n: Sum(n) for n in SUMS})
-    counts = {row["labeler"]: {name: row[name] or 0 for name in SUMS} for row in summed}
+    summed = Tally.objects.filter(campaign=campaign).values_list("labeler", *(Sum(name) for name in SUMS))
+    counts = {
+        labeler: {name: value or 0 for name, value in zip(SUMS, sums, strict=True)}
+        for labeler, *sums in summed
+    }
     lines = []
     for member in campaign.members.select_related("user"):
         mine = counts.get(member.user_id) or dict.fromkeys(SUMS, 0)

@@ -24,6 +24,7 @@ SIGNALS = {
     "pii_phones": "Phone numbers replaced",
 }
 
+
 @dataclass(frozen=True)
 class Settings:
     """What to replace, and by what. The defaults are FineWeb's: nobody's mailboxes, and hosts that do not answer."""

@@ -11,7 +11,7 @@ urlpatterns = [
     path("questions/<int:pk>/close/", threads.close, name="thread_close"),
     path("questions/<int:pk>/reopen/", threads.reopen, name="thread_reopen"),
     path("work/<int:pk>/ask/", threads.ask, name="ask"),
-    path("annotations/<uuid:pk>/appeal/", threads.appeal, name="appeal"),
+    path("work/annotations/<uuid:pk>/appeal/", threads.appeal, name="appeal"),
     path("campaigns/<int:pk>/appeal/", threads.appeal_pause, name="appeal_pause"),
     path("campaigns/<int:pk>/discuss/", threads.discuss, name="discuss"),
 ]

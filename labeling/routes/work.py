@@ -5,7 +5,8 @@ from django.urls import path
 from labeling.views import save, work, workspace
 
 urlpatterns = [
-    path("", work.index, name="work"),
+    path("", work.start, name="start"),
+    path("work/", work.index, name="work"),
     path("offer/<int:pk>/", work.offer, name="offer"),
     path("offer/<int:pk>/decline/", work.decline, name="decline"),
     path("claim/<int:pk>/", work.claim, name="claim"),

@@ -19,6 +19,13 @@ from tilth.errors import Conflict, TilthError
 
 @requires("labeling.work")
 @require_GET
+def start(request: HttpRequest) -> HttpResponse:
+    """Whoever types the section's address wants their work."""
+    return redirect("labeling:work")
+
+
+@requires("labeling.work")
+@require_GET
 def index(request: HttpRequest) -> HttpResponse:
     """Returned work first, then drafts, then the campaigns that have something for this person."""
     roster.claim_invites(me(request))

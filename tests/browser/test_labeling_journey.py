@@ -167,9 +167,9 @@ def test_every_page_is_readable_for_everybody(page_for, people, shoot):
     made = rich(people)
     annotation = Annotation.objects.filter(current=True).first()
     more = [
-        ("lead", f"/labeling/tasks/{annotation.task_id}/"),
-        ("lead", f"/labeling/tasks/{annotation.task_id}/adjudicate/"),
-        ("lead", f"/labeling/annotations/{annotation.pk}/"),
+        ("lead", f"/labeling/campaigns/tasks/{annotation.task_id}/"),
+        ("lead", f"/labeling/campaigns/tasks/{annotation.task_id}/adjudicate/"),
+        ("lead", f"/labeling/campaigns/annotations/{annotation.pk}/"),
         ("lead", f"/labeling/review/{annotation.pk}/"),
     ]
     pages: dict[str, Page] = {}

@@ -40,6 +40,7 @@ class Worker(threading.Thread):
         try:
             while self.step():
                 self.done += 1
+                connection.close()  # as a request does at its end: more people than connections
         except Exception as error:  # noqa: BLE001 (whatever it is, the test shall show it)
             self.errors.append(repr(error))
         finally:

@@ -1,0 +1,389 @@
+"""Pages and the API by HTTP: who sees what, time and pay, quality figures, attachments, faults as JSON."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from labeling import pay, quality
+from labeling.actions import attachments, claims, reviews, time
+from labeling.actions.reviews import Verdict
+from labeling.models.annotations import Annotation
+from labeling.models.campaigns import Member, Profile, Tally
+from labeling.people import who
+from tests.labeling.campaigns import campaign, join, labelers, task
+from tests.labeling.test_kinds import GOOD
+from tests.labeling.work import hand_in, label
+from tests.xss_corpus import PAYLOADS as HOSTILE
+from tilth.accounts.actions import api_tokens
+from tilth.accounts.actors import Actor
+from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+
+
+def post(client, name, body, *arguments):
+    address = reverse(f"labeling:{name}", args=arguments)
+    return client.post(address, json.dumps(body), content_type="application/json")
+
+
+# ---- the workspace's own requests
+
+
+def test_the_workspace_talks_in_json(client_for, people):
+    made = campaign(tasks=2)
+    join(made, people["labeler"])
+    client = client_for("labeler")
+    held = post(client, "prefetch", {}, made.pk).json()
+    save = {"token": held["token"], "revision": 0, "payload": {"reason": "x"}, "inputs": {"typed": 1}}
+    assert post(client, "draft", save, held["id"]).json()["revision"] == 1
+    again = post(client, "draft", {**save, "payload": {"reason": "y"}}, held["id"])
+    assert again.status_code == 409
+    assert (again.json()["code"], again.json()["payload"], again.json()["revision"]) == (
+        "draft_moved",
+        {"reason": "x"},
+        1,
+    )
+    unfinished = post(client, "submit", {**save, "revision": 1, "key": "a-key-of-its-own"}, held["id"])
+    assert unfinished.status_code == 422
+    assert unfinished.json()["problems"][0]["path"] == "grade"
+    done = post(
+        client,
+        "submit",
+        {**save, "revision": 1, "payload": GOOD["preference"], "key": "a-key-of-its-own"},
+        held["id"],
+    )
+    assert done.json()["next"].startswith("/labeling/work/")
+    assert post(client, "draft", save, held["id"]).json()["code"] == "hold_ended"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]",
+        "{",
+        '{"revision": "x"}',
+        '{"revision": -1}',
+        '{"revision": 0, "payload": 3}',
+        '{"revision": 0, "payload": {}, "inputs": {"thought": 1}}',
+    ],
+)
+def test_malformed_requests_are_refused_with_a_reason(client_for, people, body):
+    made = campaign(tasks=1)
+    join(made, people["labeler"])
+    held = claims.claim(Actor(user=people["labeler"]), made)
+    response = client_for("labeler").post(
+        reverse("labeling:draft", args=[held.pk]), body, content_type="application/json"
+    )
+    assert response.status_code in {400, 410}
+    assert response.json()["message"]
+
+
+def test_somebody_elses_work_is_not_found(client_for, people):
+    made = campaign(tasks=1)
+    join(made, people["labeler"])
+    held = claims.claim(Actor(user=people["labeler"]), made)
+    other = client_for("reviewer")
+    assert other.get(reverse("labeling:assignment", args=[held.pk])).status_code == 404
+    assert post(other, "draft", {}, held.pk).status_code == 404
+
+
+def test_a_preview_is_sanitised(client_for):
+    html = post(
+        client_for("labeler"), "preview", {"text": "**bold** <script>alert(1)</script> $x^2$"}
+    ).json()["html"]
+    assert "<strong>bold</strong>" in html
+    assert "<script" not in html
+    assert "<math" in html
+
+
+def test_models_are_hidden_from_labelers_and_blind_reviewers(client_for, people):
+    made = campaign(tasks=1, review_rate=1.0)
+    join(made, people["labeler"])
+    held = claims.claim(Actor(user=people["labeler"]), made)
+    page = client_for("labeler").get(reverse("labeling:assignment", args=[held.pk])).content.decode()
+    assert "model-0" not in page
+    done = hand_in(people["labeler"], held)
+    page = client_for("reviewer").get(reverse("labeling:review_annotation", args=[done.pk])).content.decode()
+    assert "model-0" not in page
+    assert people["labeler"].name not in page
+
+
+def test_others_answers_are_shown_as_the_campaign_says(client_for, people, cast):
+    for visibility, before, after in (("hidden", 404, 404), ("after", 404, 200), ("always", 200, 200)):
+        made = campaign(tasks=1, overlap=2, visibility=visibility)
+        join(made, people["labeler"], cast[0])
+        label(cast[0], made)
+        held = claims.claim(Actor(user=people["labeler"]), made)
+        address = reverse("labeling:others", args=[held.task_id])
+        assert client_for("labeler").get(address).status_code == before
+        hand_in(people["labeler"], held)
+        assert client_for("labeler").get(address).status_code == after
+
+
+def test_names_are_for_those_who_lead(people, cast):
+    made = campaign(lead=people["lead"])
+    assert who(people["lead"], made)(cast[0]) == "Labeler 0"
+    assert who(people["admin"], made)(cast[0]) == "Labeler 0"
+    for role in ("researcher", "reviewer"):
+        assert who(people[role], made)(cast[0]) == f"labeler {cast[0].pseudonym[:8]}"
+    other = campaign()
+    assert who(people["lead"], other)(cast[0]).startswith("labeler ")
+
+
+@pytest.mark.parametrize("kind", sorted(GOOD))
+def test_hostile_text_stays_text_on_every_page(kind, client_for, people):
+    hostile = "\n".join(HOSTILE) if not isinstance(HOSTILE, dict) else "\n".join(map(str, HOSTILE.values()))
+    made = campaign(kind, lead=people["lead"], review_rate=1.0, instructions=hostile, title=hostile[:190])
+    join(made, people["labeler"])
+    turns = [{"role": "user", "content": hostile}, {"role": "assistant", "content": hostile}]
+    payload = {"messages": turns if kind == "conversation" else turns[:1], "text": hostile}
+    answers = {"preference": [hostile, f"{hostile} again"], "edit": [hostile]}.get(kind, [])
+    made_task = task(made, payload=payload, answers=answers, topic=hostile[:70])
+    answer = json.loads(json.dumps(GOOD[kind]).replace("It is right.", "REASON"))
+    if kind == "demonstration":
+        answer["messages"] = [*payload["messages"], {"role": "assistant", "content": hostile}]
+    answer |= {"reason": hostile[:390], "comment": hostile, "clauses": []}
+    if kind == "edit":
+        answer["text"] = f"{hostile} edited"
+    held = claims.claim(Actor(user=people["labeler"]), made)
+    pages = [client_for("labeler").get(reverse("labeling:assignment", args=[held.pk]))]
+    done = hand_in(people["labeler"], held, answer)
+    lead = client_for("lead")
+    for name, key in (
+        ("task", made_task.pk),
+        ("annotation", done.pk),
+        ("campaign", made.pk),
+        ("task_adjudicate", made_task.pk),
+    ):
+        pages.append(lead.get(reverse(f"labeling:{name}", args=[key])))
+    pages.append(client_for("reviewer").get(reverse("labeling:review_annotation", args=[done.pk])))
+    pages.append(client_for("labeler").get(reverse("labeling:my_annotation", args=[done.pk])))
+    for page in pages:
+        assert page.status_code == 200
+        text = page.content.decode().lower()
+        for needle in (
+            "<script>alert",
+            "onerror=alert",
+            "<img src=x",
+            'javascript:alert(1)"',
+            "<svg onload",
+            '<iframe src="javascript',
+        ):
+            assert needle not in text, needle
+
+
+# ---- attachments
+
+
+def test_files_are_seen_by_those_whom_they_concern(client_for, people, storage, cast):
+    made = campaign(tasks=1, lead=people["lead"])
+    join(made, people["labeler"], cast[0])
+    held = claims.claim(Actor(user=people["labeler"]), made)
+    mine = attachments.add(Actor(user=people["labeler"]), b"my notes", "notes.txt", assignment=held)
+    theirs = attachments.add(
+        Actor(user=people["lead"]), b"\x89PNG\r\n\x1a\nimage", "figure.png", task=held.task
+    )
+    assert attachments.find(people["labeler"], mine.pk) == mine
+    assert attachments.find(people["labeler"], theirs.pk) == theirs
+    assert attachments.find(people["reviewer"], mine.pk) == mine
+    assert attachments.find(people["researcher"], theirs.pk) == theirs
+    for user, file in ((people["researcher"], mine), (cast[0], theirs), (cast[0], mine)):
+        with pytest.raises(NotFound):
+            attachments.find(user, file.pk)
+    response = client_for("labeler").get(reverse("labeling:attachment", args=[theirs.pk]))
+    assert response["Content-Type"] == "image/png"
+    assert "sandbox" in response["Content-Security-Policy"]
+    assert response["X-Content-Type-Options"] == "nosniff"
+    hand_in(people["labeler"], held)
+    with pytest.raises(Conflict, match="handed in"):
+        attachments.remove(Actor(user=people["labeler"]), mine)
+
+
+def test_html_is_shown_without_letting_it_do_anything(client_for, people, storage):
+    made = campaign(tasks=1)
+    join(made, people["labeler"])
+    held = claims.claim(Actor(user=people["labeler"]), made)
+    html = b"<p onclick=alert(1)>Hello<script>alert(1)</script><img src=http://evil.example/x>"
+    file = attachments.add(Actor(user=people["labeler"]), html, "page.html", assignment=held)
+    response = client_for("labeler").get(reverse("labeling:attachment", args=[file.pk]))
+    assert b"script" not in response.content
+    assert b"evil" not in response.content
+    assert "sandbox; default-src 'none'" in response["Content-Security-Policy"]
+
+
+def test_there_is_an_end_to_attaching(people, storage, monkeypatch):
+    monkeypatch.setattr(attachments, "MOST", 1)
+    made = campaign(tasks=1)
+    join(made, people["labeler"])
+    held = claims.claim(Actor(user=people["labeler"]), made)
+    attachments.add(Actor(user=people["labeler"]), b"one", "1.txt", assignment=held)
+    with pytest.raises(InvalidInput, match="At most"):
+        attachments.add(Actor(user=people["labeler"]), b"two", "2.txt", assignment=held)
+    with pytest.raises(NotFound):
+        attachments.add(Actor(user=people["reviewer"]), b"three", "3.txt", assignment=held)
+
+
+# ---- time and pay
+
+
+@pytest.fixture
+def paid(people, cast):
+    made = campaign(tasks=3, lead=people["lead"], pay_basis="task", pay_amount="2.50", review_rate=1.0)
+    join(made, *cast)
+    return made
+
+
+def test_tasks_are_paid_unless_returned_or_rejected(paid, cast, people, as_role):
+    first, second, third = (label(cast[0], paid) for _ in range(3))
+    reviews.decide(as_role("reviewer"), first, Verdict("reject", note="No."))
+    reviews.decide(as_role("reviewer"), second, Verdict("return", note="Why?"))
+    today = timezone.now().date()
+    found = pay.earned(paid, cast[0], today - timedelta(days=1), today)
+    assert (found.tasks, found.amount) == (1, Decimal("2.50"))
+    assert third.state == "submitted"
+
+
+def test_hours_are_paid_with_approved_work_away_from_the_screen(paid, cast, people):
+    paid.pay_basis, paid.pay_amount = "hour", Decimal("30")
+    today = timezone.now().date()
+    Tally.objects.create(campaign=paid, labeler=cast[0], day=today, active_seconds=1800)
+    lead, me = Actor(user=people["lead"]), Actor(user=cast[0])
+    entry = time.declare(me, paid, day=today, minutes=30, note="Read two papers")
+    assert pay.earned(paid, cast[0], today, today).amount == Decimal("15.00")
+    with pytest.raises(PermissionDenied):
+        time.decide(Actor(user=people["reviewer"]), entry, approved=True)
+    time.decide(lead, entry, approved=True)
+    assert pay.earned(paid, cast[0], today, today).amount == Decimal("30.00")
+    with pytest.raises(Conflict):
+        time.decide(lead, entry, approved=False)
+    for fields in ({"minutes": 0}, {"note": " "}, {"day": today + timedelta(days=1)}):
+        with pytest.raises(InvalidInput):
+            time.declare(me, paid, **{"day": today, "minutes": 5, "note": "x", **fields})
+
+
+def test_statements_are_frozen_when_approved_and_then_exported(paid, cast, people, client_for):
+    label(cast[0], paid)
+    lead, today = Actor(user=people["lead"]), timezone.now().date()
+    first = today - timedelta(days=6)
+    assert [s.total for s in time.draft_statements(lead, paid, first, today)] == [Decimal("2.50")]
+    assert time.approve(lead, paid, first, today) == 1
+    label(cast[0], paid)
+    assert time.draft_statements(lead, paid, first, today) == [], "an approved statement stays"
+    with pytest.raises(Conflict, match="approved"):
+        time.draft_statements(lead, paid, first + timedelta(days=1), today)
+    response = client_for("lead").post(reverse("labeling:statements_export", args=[paid.pk]))
+    line = response.content.decode().splitlines()[1].split(",")
+    assert (line[0], line[5], line[8], line[9]) == (cast[0].pseudonym, "1", "2.50", "EUR")
+    assert (
+        client_for("researcher").post(reverse("labeling:statements_export", args=[paid.pk])).status_code
+        == 403
+    )
+
+
+# ---- quality
+
+
+def test_agreement_and_bias_are_those_of_the_annotations(cast):
+    made = campaign(tasks=4, overlap=3)
+    join(made, *cast)
+    for user in cast:
+        for position in range(1, 5):
+            held = claims.claim(Actor(user=user), made, another=True, task=made.tasks.get(position=position))
+            hand_in(user, held, {**GOOD["preference"], "grade": "0:3" if position < 3 else "1:3"})
+    found = quality.measure(made)
+    alphas = {item.measure.name: item for item in found.agreement}
+    assert alphas["choice"].alpha.value == pytest.approx(1)
+    assert alphas["choice"].kappa == pytest.approx(1)
+    assert alphas["preference"].labelers == 3
+    assert (found.bias.longer.hits, found.bias.longer.total) == (6, 12), "answer 0 is the longer one"
+    assert found.baseline.value == 0.5
+    annotation = Annotation.objects.first()
+    assert annotation.comparison["first"] == annotation.display["order"][0]
+
+
+def test_small_groups_are_not_told(people):
+    users = labelers(8)
+    made = campaign(tasks=1)
+    join(made, *users)
+    for n, user in enumerate(users):
+        Profile.objects.create(user=user, expertise="physics" if n < 6 else "law")
+    Member.objects.update(gold_seen=2, gold_score=1)
+    told = {item.name: item.people for item in quality.slices(made, "expertise")}
+    assert told["law"] == 0
+    assert told["physics"] in {0, 6}
+
+
+def test_reviewers_agreement_is_reported(people, cast, as_role):
+    made = campaign("demonstration", tasks=3, review_rate=1.0, reviews_each=2)
+    join(made, cast[0])
+    for n in range(3):
+        done = label(cast[0], made)
+        for role in ("reviewer", "admin"):
+            scores = dict.fromkeys(("accuracy", "completeness", "clarity", "guideline"), 3 + n % 2)
+            reviews.decide(as_role(role), done, Verdict("accept", scores=scores))
+    found = {title: alpha.value for title, alpha, _ in quality.measure(made).reviewers}
+    assert found["Accuracy"] == pytest.approx(1)
+
+
+# ---- the API
+
+
+@pytest.fixture
+def api(client, people):
+    secrets: dict[str, str] = {}
+
+    def ask(role, method, path, body=None):
+        scopes = [
+            "campaigns.view",
+            "campaigns.manage",
+            "campaigns.publish",
+            "guidelines.view",
+            "guidelines.edit",
+        ]
+        allowed = [s for s in scopes if role in {"lead", "admin"} or s in {"guidelines.view"}]
+        if role not in secrets:
+            actor = Actor(user=people[role])
+            secrets[role] = api_tokens.create_token(actor, name="t", scopes=allowed, days=1)[1]
+        return client.generic(
+            method, f"/api/v1/labeling{path}", json.dumps(body or {}), content_type="application/json",
+            headers={"Authorization": f"Bearer {secrets[role]}"},
+        )  # fmt: skip
+
+    return ask
+
+
+def test_a_campaign_is_run_over_the_api(api, people):
+    source = "# G\n\n## Rule: Be honest {#honest}\nServes: user\n\nSay so.\n"
+    version = api("lead", "POST", "/guidelines/g", {"source": source}).json()
+    assert version["reference"] == "guideline:g@1"
+    made = api("lead", "POST", "/campaigns", {"name": "sky", "kind": "preference", "guideline": "g@1"})
+    assert made.status_code == 201
+    pk = made.json()["id"]
+    rows = [{"prompt": "Why?", "response_a": "So.", "response_b": "Thus.", "topic": "sky"}]
+    assert api("lead", "POST", f"/campaigns/{pk}/tasks", {"rows": rows}).json()[0]["topic"] == "sky"
+    assert api("lead", "POST", f"/campaigns/{pk}/move", {"to": "live"}).json()["state"] == "live"
+    assert [t["position"] for t in api("lead", "GET", f"/campaigns/{pk}/tasks").json()] == [1]
+    assert api("lead", "GET", f"/campaigns/{pk}").json()["wanted"] == 1
+    bad = api("lead", "POST", f"/campaigns/{pk}/tasks", {"rows": [{"prompt": "x"}]})
+    assert (bad.status_code, bad.json()["code"]) == (400, "invalid")
+    assert "row 1" in bad.json()["message"]
+    assert api("labeler", "GET", "/campaigns").status_code == 403
+    assert api("labeler", "GET", "/guidelines").json()[0]["name"] == "g"
+
+
+# ---- home
+
+
+def test_the_home_page_says_what_waits(client_for, people, as_role):
+    made = campaign(tasks=2, lead=people["lead"], review_rate=1.0)
+    join(made, people["labeler"])
+    done = label(people["labeler"], made)
+    assert "1</strong> waiting" in client_for("reviewer").get("/").content.decode()
+    reviews.decide(as_role("reviewer"), done, Verdict("return", note="Say why."))
+    page = client_for("labeler").get("/").content.decode()
+    assert "returned" in page
+    assert f"/labeling/work/{done.assignment_id}/" in page
+    lead = client_for("lead").get("/").content.decode()
+    assert str(made) in lead
