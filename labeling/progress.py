@@ -13,7 +13,8 @@ from labeling.models.tasks import Task
 
 WINDOW_DAYS = 7
 FRESH_SECONDS = 20
-"""Counts of a large campaign are kept for so long; nobody decides by the last twenty seconds."""
+LARGE = 20_000
+"""The counts of a campaign with more tasks are kept for so long: nobody decides by the last twenty seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class Progress:
 
 
 def progress(campaign: Campaign) -> Progress:
-    """The counts, at most twenty seconds old."""
+    """The counts; those of a large campaign are at most twenty seconds old."""
+    if campaign.tasks_made <= LARGE:
+        return _count(campaign)
     key = f"labeling:progress:{campaign.pk}"
     found = cache.get(key)
     if found is None:

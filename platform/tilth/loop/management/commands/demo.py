@@ -1,4 +1,4 @@
-"""``manage.py demo``: the sample through the whole product: curate, publish, export (and, later, the rest)."""
+"""``manage.py demo``: the sample through the whole product: curate, publish, export, rate, publish the ratings."""
 
 from pathlib import Path
 from typing import Any
@@ -7,19 +7,26 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from labeling.models.annotations import UNDO
 from tilth.datasets.models import Dataset, DatasetVersion
+from tilth.errors import TilthError
+from tilth.loop import demo_ratings
 
 NAME = "demo"
 NEWEST = "cc:latest:0"
 """The first WARC file of the newest crawl."""
 
 PAGES = 500
+DOCUMENTS = 20
+"""So many documents are rated."""
 
 
 class Command(BaseCommand):
-    """Run the demonstration; every run adds a version to the dataset ``demo``."""
+    """Run the demonstration; every run adds a version to the datasets ``demo`` and ``demo-ratings``."""
 
-    help = "Curate the first pages of a real WARC file, publish them and export them."
+    help = (
+        "Curate the first pages of a real WARC file, publish and export them, have them rated, publish that."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Where the pages come from."""
@@ -55,7 +62,26 @@ class Command(BaseCommand):
         out = settings.VAR / "demo" / f"{NAME}-{version.number}"
         call_command("export", version.reference, "--format=hf", f"--out={out}", stdout=self.stdout)
         self.stdout.write(f"3. Exported to {shown(out)}")
-        self.stdout.write(f"Look at it: make up, then {settings.SITE_URL}/datasets/{NAME}/{version.number}/")
+        try:
+            ratings = self.rate(version)
+        except TilthError as error:
+            raise CommandError(error.message) from error
+        self.stdout.write("Look at them: make up, then")
+        for made in (version, ratings):
+            self.stdout.write(f"  {settings.SITE_URL}/datasets/{made.dataset.name}/{made.number}/")
+
+    def rate(self, version: DatasetVersion) -> DatasetVersion:
+        """Scripted people rate the first documents, and their ratings are published."""
+        people = " and ".join(demo_ratings.PEOPLE)
+        self.stdout.write(f"4. A campaign on the first {DOCUMENTS} documents; {people} rate them")
+        campaign = demo_ratings.campaign_on(version, DOCUMENTS)
+        done = demo_ratings.label(campaign)
+        wait = f"{UNDO.total_seconds():.0f} s until none can be taken back"
+        self.stdout.write(f"5. {done} ratings in {campaign.reference}; waiting {wait}")
+        self.stdout.flush()
+        ratings = demo_ratings.publish(campaign)
+        self.stdout.write(f"6. Published as {ratings.reference}: {ratings.rows} rows")
+        return ratings
 
 
 def shown(path: Path) -> str:
