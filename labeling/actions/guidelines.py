@@ -18,6 +18,7 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
 from tilth.errors import Conflict, InvalidInput
 from tilth.text.reference import check_name
+from tilth.text.storable import storable
 
 CHUNK = 500
 
@@ -32,7 +33,11 @@ def create(actor: Actor, *, name: str, title: str, source: str = "") -> Guidelin
     try:
         with transaction.atomic():
             guideline = Guideline.objects.create(
-                name=name, title=title.strip()[:200], draft=source, draft_by=actor.user, created_by=actor.user
+                name=name,
+                title=title.strip()[:200],
+                draft=storable(source),
+                draft_by=actor.user,
+                created_by=actor.user,
             )
     except IntegrityError:
         raise Conflict(
@@ -46,6 +51,7 @@ def create(actor: Actor, *, name: str, title: str, source: str = "") -> Guidelin
 def save_draft(actor: Actor, guideline: Guideline, source: str, *, revision: int) -> Guideline:
     """Keep what is being written. Based on an older revision it is refused, so that nobody is overwritten."""
     require(actor, "guidelines.edit")
+    source = storable(source)
     current = Guideline.objects.filter(pk=guideline.pk, draft_revision=revision)
     if not current.update(draft=source, draft_revision=F("draft_revision") + 1, draft_by=actor.user):
         guideline.refresh_from_db()

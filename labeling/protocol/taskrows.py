@@ -13,6 +13,7 @@ from labeling.protocol.kind import Answer, TaskKind
 from tilth.datasets.import_.messages import to_messages
 from tilth.datasets.schemas import row_id
 from tilth.errors import InvalidInput, TilthError
+from tilth.text.storable import storable
 
 FIELDS = {
     "prompt": ("messages", "prompt", "conversation", "conversations", "instruction", "question", "query"),
@@ -103,6 +104,7 @@ def read_row(
 
     ``source`` makes the key unique where the row has none (an upload's hash and the row's number).
     """
+    row = storable(dict(row))
     payload = _payload(row, mapping)
     answers = _read_answers(row, mapping)
     low, high = kind.candidates

@@ -11,6 +11,7 @@ from labeling.actions.drafts import DraftMoved
 from labeling.actions.safeguards import Noticed
 from labeling.actions.submissions import NotReady
 from tilth.errors import InvalidInput, TilthError
+from tilth.text.storable import storable
 
 MOST_BYTES = 8_000_000
 
@@ -36,8 +37,8 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     if len(request.body) > MOST_BYTES:
         raise InvalidInput("That is more than a draft can hold.", code="too_long", status=413)
     try:
-        body = json.loads(request.body or b"{}")
-    except ValueError:
+        body = storable(json.loads(request.body or b"{}"))
+    except (ValueError, RecursionError):
         raise InvalidInput("The body is not JSON.", code="bad_json") from None
     if not isinstance(body, dict):
         raise InvalidInput("The body must be a JSON object.", code="bad_json")

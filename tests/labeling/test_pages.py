@@ -21,6 +21,7 @@ from tests.xss_corpus import PAYLOADS as HOSTILE
 from tilth.accounts.actions import api_tokens
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from tilth.text.storable import storable
 
 
 def post(client, name, body, *arguments):
@@ -29,6 +30,25 @@ def post(client, name, body, *arguments):
 
 
 # ---- the workspace's own requests
+
+
+def test_what_no_database_keeps_is_left_out_of_text(client_for, people, api):
+    made = campaign("demonstration", tasks=1, lead=people["lead"])
+    join(made, people["labeler"])
+    client = client_for("labeler")
+    held = post(client, "prefetch", {}, made.pk).json()
+    payload = {"messages": [{"role": "assistant", "content": "of a PDF\x00, half\ud83d"}]}
+    save = {"token": held["token"], "revision": 0, "payload": payload, "inputs": {}}
+    assert post(client, "draft", save, held["id"]).status_code == 200
+    draft = made.assignments.get(pk=held["id"]).draft
+    assert draft["messages"][0]["content"] == "of a PDF, half?"
+    address = reverse("labeling:draft", args=[held["id"]])
+    deep = client.post(address, "[" * 5000 + "]" * 5000, content_type="application/json")
+    assert (deep.status_code, deep.json()["code"]) == (400, "bad_json")
+    rows = [{"prompt": "Wh\x00y?", "topic": "sk\x00y"}]
+    assert api("lead", "POST", f"/campaigns/{made.pk}/tasks", {"rows": rows}).json()[0]["topic"] == "sky"
+    source = "# G\x00\n\n## Rule: Be honest {#honest}\nServes: user\n\nSay so.\n"
+    assert api("lead", "POST", "/guidelines/nul", {"source": source}).status_code == 201
 
 
 def test_the_workspace_talks_in_json(client_for, people):
@@ -134,7 +154,7 @@ def test_names_are_for_those_who_lead(people, cast):
 
 @pytest.mark.parametrize("kind", sorted(GOOD))
 def test_hostile_text_stays_text_on_every_page(kind, client_for, people):
-    hostile = "\n".join(HOSTILE) if not isinstance(HOSTILE, dict) else "\n".join(map(str, HOSTILE.values()))
+    hostile = storable("\n".join(HOSTILE))
     made = campaign(kind, lead=people["lead"], review_rate=1.0, instructions=hostile, title=hostile[:190])
     join(made, people["labeler"])
     turns = [{"role": "user", "content": hostile}, {"role": "assistant", "content": hostile}]

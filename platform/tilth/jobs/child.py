@@ -23,6 +23,7 @@ from tilth.jobs.models import Attempt, Job
 from tilth.jobs.processes import group_is_dead, kill_group, process_key
 from tilth.jobs.registry import JobKind
 from tilth.jobs.reporting import LOCK_VARIABLE, PIPE_VARIABLE
+from tilth.text.storable import storable
 
 WITHHELD = ("SECRET_KEY", "TILTH_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL", "TILTH_EMAIL_URL")
 """What a program has no need to know: it reports through files and keeps its work in the storage."""
@@ -84,7 +85,7 @@ class Child:
             value = json.loads((self.work_dir / name).read_text(), parse_constant=lambda _: None)
         except (FileNotFoundError, ValueError):
             return None
-        return _storable(value) if isinstance(value, dict) else None
+        return storable(value) if isinstance(value, dict) else None
 
 
 def start(job: Job, attempt: Attempt, kind: JobKind, secrets: dict[str, str]) -> Child:
@@ -117,15 +118,6 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(json.dumps(value))
     part.replace(path)
-
-
-def _storable(value: Any) -> Any:
-    """The value without what no database keeps: null characters and halves of surrogate pairs."""
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode().replace("\x00", "")
-    if isinstance(value, dict):
-        return {_storable(name): _storable(part) for name, part in value.items()}
-    return [_storable(part) for part in value] if isinstance(value, list) else value
 
 
 def _spawn(

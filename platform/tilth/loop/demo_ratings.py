@@ -144,8 +144,9 @@ def guideline() -> GuidelineVersion:
     return newest or guidelines.publish(ACTOR, found, revision=found.draft_revision)
 
 
-def carried_out(job: Job) -> Job:
+def carried_out(job: Job | None) -> Job:
     """A job run here; its own words where it fails."""
+    assert job is not None
     ended = run_inline(job)
     if ended.state != JobState.SUCCEEDED:
         raise TilthError((ended.error or {}).get("message") or f"{job.reference} {ended.state}")
@@ -190,6 +191,7 @@ def publish(campaign: Campaign) -> DatasetVersion:
     while campaign.annotations.settled().filter(pk=newest.pk).first() is None:
         time.sleep(min(1.0, UNDO.total_seconds() / 20))
     made = publications.start(ACTOR, campaign, dataset=NAME, dataset_kind="ratings", rule="standing")
+    assert made.version is not None
     carried_out(made.job)
     made.version.refresh_from_db()
     return made.version
