@@ -103,19 +103,18 @@ def seed(tasks: int, labelers: int) -> tuple[int, list[str]]:
     )  # fmt: skip
     prompt = "Explain to a patient how this medicine works and what to watch out for. " * 6
     answers = [
-        {"messages": [{"role": "assistant", "content": text * 30}], "model": model}
+        {"messages": json.dumps([{"role": "assistant", "content": text * 30}]), "model": model}
         for text, model in (("It blocks an enzyme. ", "a"), ("It binds to a receptor. ", "b"))
     ]
+    payload = json.dumps({"messages": [{"role": "user", "content": prompt}]})
+    like = Task(campaign=campaign, overlap=2)
     for start in range(0, tasks, 10_000):
         rows = [
-            Task(
-                campaign=campaign, position=n + 1, key=f"{n:032x}", overlap=2, topic=f"topic {n % 20}",
-                payload={"messages": [{"role": "user", "content": prompt}]},
-            )
+            {"position": n + 1, "key": f"{n:032x}", "topic": f"topic {n % 20}", "payload": payload, "candidates": answers}
             for n in range(start, min(start + 10_000, tasks))
         ]  # fmt: skip
         with transaction.atomic():
-            bulk.store(rows, [answers] * len(rows))
+            bulk.store(like, rows)
     cookies = []
     for n in range(labelers):
         user = User.objects.create(email=f"labeler{n}@example.org", name=f"Labeler {n}", role=Role.LABELER)
@@ -164,7 +163,7 @@ class Labeler(threading.Thread):
                 if not held["url"]:
                     return
                 number += 1
-                base = f"/labeling/work/{held['id']}"
+                base = held["url"].rstrip("/")
                 payload = {
                     "grade": "0:2",
                     "marks": {"helpful": "0"},

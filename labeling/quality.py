@@ -18,9 +18,9 @@ from labeling.models.tasks import Task
 from labeling.protocol.kind import Level, Measure
 from labeling.protocol.rubric import CRITERIA
 from tilth.stats import bias as biases
-from tilth.stats.agreement import Agreement, alpha_of, cohen_kappa, fleiss_kappa
+from tilth.stats.agreement import Agreement, Table, alpha_of, cohen_of, cross, fleiss_of
 from tilth.stats.bias import Bias, Comparison
-from tilth.stats.bootstrap import Interval, alpha_interval
+from tilth.stats.bootstrap import Interval, alpha_interval, cohen_interval, fleiss_interval
 from tilth.stats.counting import count_pairs
 from tilth.stats.intervals import Share, share
 
@@ -29,6 +29,7 @@ FRESH_SECONDS = 300
 SHARED_UNITS = 10
 """Units that two labelers must share before their kappa says anything."""
 
+NO_INTERVAL = Interval(None, None)
 COHORTS = {"expertise": "Expertise", "region": "Region", "language": "First language"}
 STANDING = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED, AnnotationState.ADJUDICATED)
 
@@ -45,13 +46,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class MeasureAgreement:
-    """How far labelers agree on one measure; ``kappa`` is Fleiss' and ``pairs`` the mean of Cohen's, for nominal."""
+    """How far labelers agree on one measure; ``kappa`` is Fleiss' and ``pairs`` the mean of Cohen's, for nominal.
+
+    A mean of several pairs' kappas has no interval: the pairs share people and tasks.
+    """
 
     measure: Measure
     alpha: Agreement
     interval: Interval
     kappa: float | None
+    kappa_interval: Interval
     pairs: float | None
+    pairs_interval: Interval
     labelers: int
 
 
@@ -109,12 +115,16 @@ def agreement(read: list[Row], what: Measure) -> MeasureAgreement:
     said = [(row.task, row.labeler, row.values[what.name]) for row in read if what.name in row.values]
     counted = count_pairs([task for task, _, _ in said], [_plain(value, what.level) for _, _, value in said])
     nominal = what.level == "nominal"
+    tables = _pairs(said) if nominal else []
+    cohens = [kappa for table in tables if (kappa := cohen_of(table).value) is not None]
     return MeasureAgreement(
         measure=what,
         alpha=alpha_of(counted, what.level),
         interval=alpha_interval(counted, what.level),
-        kappa=fleiss_kappa(_by_unit(said)).value if nominal else None,
-        pairs=_mean_cohen(said) if nominal else None,
+        kappa=fleiss_of(counted).value if nominal else None,
+        kappa_interval=fleiss_interval(counted) if nominal else NO_INTERVAL,
+        pairs=sum(cohens) / len(cohens) if cohens else None,
+        pairs_interval=cohen_interval(tables[0]) if len(tables) == 1 else NO_INTERVAL,
         labelers=len({labeler for _, labeler, _ in said}),
     )
 
@@ -123,15 +133,8 @@ def _plain(value: Any, level: Level) -> Any:
     return str(value) if level == "nominal" else float(value)
 
 
-def _by_unit(said: list[tuple[int, int, Any]]) -> list[list[str]]:
-    units: dict[int, list[str]] = {}
-    for task, _, value in said:
-        units.setdefault(task, []).append(str(value))
-    return list(units.values())
-
-
-def _mean_cohen(said: list[tuple[int, int, Any]]) -> float | None:
-    """The mean of Cohen's kappa over pairs of labelers who share enough tasks."""
+def _pairs(said: list[tuple[int, int, Any]]) -> list[Table]:
+    """The values of each two labelers who share enough tasks against each other."""
     by_labeler: dict[int, dict[int, str]] = {}
     for task, labeler, value in said:
         by_labeler.setdefault(labeler, {})[task] = str(value)
@@ -139,10 +142,8 @@ def _mean_cohen(said: list[tuple[int, int, Any]]) -> float | None:
     for one, other in combinations(sorted(by_labeler)[:60], 2):
         shared = sorted(by_labeler[one].keys() & by_labeler[other].keys())
         if len(shared) >= SHARED_UNITS:
-            kappa = cohen_kappa([by_labeler[one][t] for t in shared], [by_labeler[other][t] for t in shared])
-            if kappa.value is not None:
-                found.append(kappa.value)
-    return sum(found) / len(found) if found else None
+            found.append(cross([by_labeler[one][t] for t in shared], [by_labeler[other][t] for t in shared]))
+    return found
 
 
 def comparison(row: Row, group: Hashable) -> Comparison | None:
@@ -197,6 +198,8 @@ class Slice:
     people: int
     gold: Share | None
     longer: Share | None
+    first: Share | None
+    agreement: MeasureAgreement | None
     accepted: Share | None
 
 
@@ -213,7 +216,7 @@ def slices(campaign: Campaign, by: str) -> list[Slice]:
     }
     told = biases.suppress(found, lambda name: len(groups[str(name)]))
     return [
-        told[name] or Slice(str(name), 0, None, None, None)
+        told[name] or Slice(str(name), 0, None, None, None, None, None)
         for name in sorted(groups, key=lambda name: (-len(groups[name]), name))
     ]
 
@@ -223,7 +226,9 @@ def _slice(campaign: Campaign, name: str, users: list[int], golds: dict[int, tup
     newest = mine.order_by("-submitted_at").values_list("task_id", "labeler_id", "measures", "comparison")[
         :NEWEST
     ]
-    compared = [c for values in newest if (c := comparison(Row(*values), name))]
+    read = [Row(*values) for values in newest]
+    found = biases.bias(c for row in read if (c := comparison(row, name)))
+    first = campaign.task_kind.measures(campaign.schema)[:1]
     states = list(
         mine.filter(state__in=("accepted", "adjudicated", "returned", "rejected")).values_list(
             "state", flat=True
@@ -232,7 +237,15 @@ def _slice(campaign: Campaign, name: str, users: list[int], golds: dict[int, tup
     right = sum(golds[user][0] for user in users)
     seen = sum(golds[user][1] for user in users)
     good = sum(state in {"accepted", "adjudicated"} for state in states)
-    return Slice(name, len(users), share(right, seen), biases.bias(compared).longer, share(good, len(states)))
+    return Slice(
+        name,
+        len(users),
+        share(right, seen),
+        found.longer,
+        found.first,
+        agreement(read, first[0]) if first else None,
+        share(good, len(states)),
+    )
 
 
 def gold_table(campaign: Campaign) -> QuerySet[Member]:

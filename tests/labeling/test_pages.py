@@ -74,7 +74,8 @@ def test_the_workspace_talks_in_json(client_for, people):
         {**save, "revision": 1, "payload": GOOD["preference"], "key": "a-key-of-its-own"},
         held["id"],
     )
-    assert done.json()["next"].startswith("/labeling/work/")
+    following = made.assignments.get(state="held")
+    assert done.json()["next"].startswith(reverse("labeling:assignment", args=[following.pk]))
     assert post(client, "draft", save, held["id"]).json()["code"] == "hold_ended"
 
 
@@ -335,6 +336,33 @@ def test_small_groups_are_not_told(people):
     assert told["physics"] in {0, 6}
 
 
+def test_kappas_and_groups_have_their_figures(people):
+    users = labelers(5)
+    made = campaign(tasks=20, overlap=5)
+    join(made, *users)
+    for user in users:
+        Profile.objects.create(user=user, expertise="physics")
+    for n, user in enumerate(users[:2]):
+        for position in range(1, 21):
+            held = claims.claim(Actor(user=user), made, another=True, task=made.tasks.get(position=position))
+            second = position % 2 if position > 2 else n
+            hand_in(user, held, {**GOOD["preference"], "grade": f"{second}:2"})
+    choice = next(item for item in quality.measure(made).agreement if item.measure.name == "choice")
+    assert choice.pairs == pytest.approx((0.9 - 0.495) / (1 - 0.495)), (
+        "18 of 20 agree; margins 11 to 9 and 9 to 11"
+    )
+    for value, interval in (
+        (choice.kappa, choice.kappa_interval),
+        (choice.pairs, choice.pairs_interval),
+        (choice.alpha.value, choice.interval),
+    ):
+        assert interval.low < value < interval.high
+    (group,) = quality.slices(made, "expertise")
+    assert (group.people, group.first.total, group.longer.total) == (5, 40, 40)
+    assert group.agreement.measure == made.task_kind.measures(made.schema)[0]
+    assert group.agreement.alpha.units == 20
+
+
 def test_reviewers_agreement_is_reported(people, cast, as_role):
     made = campaign("demonstration", tasks=3, review_rate=1.0, reviews_each=2)
     join(made, cast[0])
@@ -404,6 +432,6 @@ def test_the_home_page_says_what_waits(client_for, people, as_role):
     reviews.decide(as_role("reviewer"), done, Verdict("return", note="Say why."))
     page = client_for("labeler").get("/").content.decode()
     assert "returned" in page
-    assert f"/labeling/work/{done.assignment_id}/" in page
+    assert reverse("labeling:assignment", args=[done.assignment_id]) in page
     lead = client_for("lead").get("/").content.decode()
     assert str(made) in lead
