@@ -1,6 +1,5 @@
 """Imports of tasks: started by a lead, checked by a program without a database, loaded when it has ended."""
 
-import json
 from typing import Any
 
 from django.conf import settings
@@ -9,12 +8,12 @@ from django.db.models import F
 
 from labeling import bulk
 from labeling.actions.guards import require_lead
+from labeling.actions.tasks import Authors, take_positions
 from labeling.models.campaigns import Campaign, CampaignState
 from labeling.models.tasks import Task, TaskImport
-from labeling.protocol.taskload import CHUNK, chunk_key
+from labeling.protocol.taskload import read_chunk
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
-from tilth.accounts.models import User
 from tilth.datasets.models import DatasetVersion
 from tilth.datasets.uploads import find_upload
 from tilth.errors import Conflict, InvalidInput
@@ -28,12 +27,17 @@ ROLES = ("normal", "gold", "pilot")
 SOURCE_KINDS = ("documents", "prompts", "completions", "conversations", "preferences", "problems")
 
 
-def source_params(campaign: Campaign, *, upload: str = "", version: str = "") -> dict[str, Any]:
-    """What the program is told about its source; :class:`InvalidInput` where there is no such source."""
+def source_params(
+    campaign: Campaign, *, upload: str = "", version: str = "", where: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the program is told about its source; :class:`InvalidInput` where there is no such source.
+
+    ``where`` (``words``, ``filters``) picks rows of a dataset version as the row browser does.
+    """
     shared = {"kind": campaign.kind, "schema": campaign.schema}
     if upload:
-        found = find_upload(upload)
-        return {**shared, "upload": found.sha256, "name": found.name}
+        file = find_upload(upload)
+        return {**shared, "upload": file.sha256, "name": file.name}
     name, _, number = version.partition("@")
     row = DatasetVersion.objects.published().filter(
         dataset__name=name, number=int(number) if number.isdecimal() else 0
@@ -45,7 +49,8 @@ def source_params(campaign: Campaign, *, upload: str = "", version: str = "") ->
         )
     if chosen.dataset.kind not in SOURCE_KINDS:
         raise InvalidInput(f"No tasks are made of {chosen.dataset.kind}.", field="version")
-    return {**shared, "version": {"name": name, "number": chosen.number}, "rows": chosen.rows}
+    found = {**shared, "version": {"name": name, "number": chosen.number}, "rows": chosen.rows}
+    return {**found, "where": where} if where and any(where.values()) else found
 
 
 @transaction.atomic
@@ -57,8 +62,13 @@ def start(
     mapping: dict[str, str] | None = None,
     role: str = "normal",
     limit: int = 0,
+    sample: bool = False,
+    seed: int = 0,
 ) -> TaskImport:
-    """Queue an import of a source (see :func:`source_params`) as tasks of one role."""
+    """Queue an import of a source (see :func:`source_params`) as tasks of one role.
+
+    ``limit`` takes so many of its rows, the first ones or (``sample``) a random sample under ``seed``.
+    """
     require_lead(actor, campaign)
     if campaign.state == CampaignState.CLOSED:
         raise Conflict(f"{campaign} is closed; reopen it to add tasks.", code="closed")
@@ -67,13 +77,14 @@ def start(
     if role == "gold" and not campaign.task_kind.closed:
         raise InvalidInput("Written work has no known answers.", code="no_gold", field="role")
     name = source.get("name") or "{name}@{number}".format(**source["version"])
-    params = {**source, "mapping": mapping or {}, "limit": limit, "role": role}
+    options = {"mapping": mapping or {}, "limit": limit, "role": role, "sample": sample, "seed": seed}
+    params = {**source, **options}
     job = jobs.submit(LABELING, "task_import", params, title=f"Tasks for {campaign.name}: {name}")
     row = TaskImport.objects.create(
         campaign=campaign,
         job=job,
         source=name[:300],
-        options={"role": role, "mapping": mapping or {}, "limit": limit},
+        options={**options, "where": source.get("where") or {}},
         created_by=actor.user,
     )
     audit.record(actor, "tasks.import", campaign.reference, job=job.reference, source=name)
@@ -94,72 +105,52 @@ def finish(job: Job, result: dict[str, Any]) -> None:
     """Load what the program checked. May run again after a crash: what is loaded stays, the rest follows."""
     row = TaskImport.objects.select_related("campaign").get(job=job)
     TaskImport.objects.filter(pk=row.pk).update(rows=result["rows"], bad=result["bad"], state=State.LOADING)
-    first = _positions(row, result["rows"])
-    authors = _Authors()
-    for number in range(result["chunks"]):
-        _load_chunk(row, job.prefix, number, first + number * CHUNK, authors)
+    position = _first_position(row, result["rows"])
+    authors = Authors()
+    for number, size in enumerate(result["chunks"]):
+        _load_chunk(row, job.prefix, number, position, authors)
+        position += size
     loaded = row.tasks.count()
     TaskImport.objects.filter(pk=row.pk).update(state=State.DONE, loaded=loaded)
     audit.record(LABELING, "tasks.loaded", row.campaign.reference, tasks=loaded, bad=result["bad"])
 
 
 @transaction.atomic
-def _positions(row: TaskImport, count: int) -> int:
+def _first_position(row: TaskImport, count: int) -> int:
     """Where the import's tasks begin in the campaign's order; taken once, whatever happens after."""
-    Campaign.objects.select_for_update(of=("self",)).get(pk=row.campaign_id)
-    row.refresh_from_db()
-    if row.first_position is None:
-        campaign = Campaign.objects.get(pk=row.campaign_id)
-        TaskImport.objects.filter(pk=row.pk).update(first_position=campaign.tasks_made + 1)
-        Campaign.objects.filter(pk=campaign.pk).update(tasks_made=F("tasks_made") + count)
-        row.refresh_from_db()
-    assert row.first_position is not None
-    return row.first_position
-
-
-class _Authors:
-    """People by pseudonym, asked for once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, int | None] = {"": None}
-
-    def __getitem__(self, pseudonym: str) -> int | None:
-        if pseudonym not in self._known:
-            found = User.objects.filter(pseudonym=pseudonym).values_list("pk", flat=True).first()
-            self._known[pseudonym] = found
-        return self._known[pseudonym]
+    locked = TaskImport.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    if locked.first_position is None:
+        locked.first_position = take_positions(row.campaign_id, count)
+        locked.save(update_fields=["first_position"])
+    return locked.first_position
 
 
 @transaction.atomic
-def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: _Authors) -> None:
+def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: Authors) -> None:
     if Task.objects.filter(campaign=row.campaign_id, position=first).exists():
         return  # loaded before a crash: a chunk is all there or not at all
-    data = Storage(settings.STORAGE).read_bytes(chunk_key(prefix, number))
-    values = [json.loads(line) for line in data.decode().split("\n")]
-    campaign, role = row.campaign, row.options["role"]
-    tasks = [
-        Task(
-            campaign=campaign,
-            position=first + offset,
-            key=value["key"][:64],
-            source=row.source[:200] if "@" in row.source else "",
-            role=Task.Role.GOLD if value["gold"] is not None and role == "normal" else role,
-            payload=value["payload"],
-            gold=value["gold"],
-            topic=value["topic"],
-            difficulty=value["difficulty"],
-            language=value["language"],
-            overlap=campaign.overlap,
-            author_id=authors[value["author"]],
-            imported_by=row,
-        )
-        for offset, value in enumerate(values)
-    ]
-    bulk.store(tasks, [value["answers"] for value in values])
-    TaskImport.objects.filter(pk=row.pk).update(loaded=F("loaded") + len(tasks))
+    role = row.options["role"]
+    like = Task(
+        campaign=row.campaign,
+        source=row.source[:200] if "@" in row.source else "",
+        role=role,
+        overlap=row.campaign.overlap,
+        imported_by=row,
+    )
+    rows = read_chunk(Storage(settings.STORAGE), prefix, number)
+    for position, values in enumerate(rows, start=first):
+        values["position"] = position
+        if values["author"]:
+            values["author_id"] = authors[values["author"]]
+        if values["gold"] is not None and role == Task.Role.NORMAL:
+            values["role"] = Task.Role.GOLD.value
+    bulk.store(like, rows)
+    TaskImport.objects.filter(pk=row.pk).update(loaded=F("loaded") + len(rows))
 
 
 def give_up(job: Job) -> None:
-    """The program ended without a result."""
+    """The job ended without a result, or what it found could not be loaded."""
     reason = (job.error or {}).get("message", "") or f"The job was {job.state}."
-    TaskImport.objects.filter(job=job, state=State.CHECKING).update(state=State.FAILED, message=reason[:500])
+    TaskImport.objects.filter(job=job, state__in=[State.CHECKING, State.LOADING]).update(
+        state=State.FAILED, message=reason[:500]
+    )

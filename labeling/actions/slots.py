@@ -21,8 +21,9 @@ def submit(assignment: Assignment) -> bool:
     """A held or returned slot was submitted; the task is done when all are. Returns whether it is."""
     if assignment.slot is None:
         return False
-    full = When(submitted__gte=F("overlap") - 1, then=Value(Task.State.DONE))
-    Task.objects.filter(pk=assignment.task_id).exclude(state=Task.State.WITHDRAWN).update(
+    # A withdrawn task stays so, yet what was held of it counts: it may be taken back, or put back.
+    full = When(state=Task.State.OPEN, submitted__gte=F("overlap") - 1, then=Value(Task.State.DONE))
+    Task.objects.filter(pk=assignment.task_id).update(
         submitted=F("submitted") + 1, state=Case(full, default=F("state"))
     )
     if assignment.task.overlap == 1:

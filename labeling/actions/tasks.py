@@ -1,30 +1,37 @@
 """Single tasks and selections of them: added, edited as a new version, withdrawn, made gold or pilot."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from labeling import display
+from labeling import bulk, display
 from labeling.actions.guards import require_lead
+from labeling.actions.submissions import fill_quota
 from labeling.models.campaigns import Campaign, Member
-from labeling.models.tasks import Candidate, Task, TaskVersion
+from labeling.models.tasks import Assignment, Task, TaskVersion
 from labeling.protocol.kind import Answer
 from labeling.protocol.taskrows import guess, read_row
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
+from tilth.accounts.models import User
 from tilth.accounts.permissions import require
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
 
 Role, State = Task.Role, Task.State
+FACETS = ("topic", "difficulty", "language")
+BATCH = 500
 MOST_ROWS = 1_000
+MOST_WAITING = 10
+"""Prompts of one's own that may wait for an answer."""
 
 
 @transaction.atomic
 def add(actor: Actor, campaign: Campaign, row: dict[str, Any], *, role: str = Role.NORMAL) -> Task:
     """One task typed by a lead; ``row`` has any of the shapes that imports understand."""
     require_lead(actor, campaign)
-    task = _store(campaign, row, role=role)
+    task = _store(campaign, [row], role)[0]
     audit.record(actor, "task.add", task.reference, campaign=campaign.reference)
     return task
 
@@ -37,12 +44,7 @@ def add_many(
     require_lead(actor, campaign)
     if not 0 < len(rows) <= MOST_ROWS:
         raise InvalidInput(f"Send 1 to {MOST_ROWS:,} rows at once; import larger files.", field="rows")
-    made = []
-    for number, row in enumerate(rows, start=1):
-        try:
-            made.append(_store(campaign, row, role=role))
-        except InvalidInput as error:
-            raise InvalidInput(f"row {number}: {error.message}", error.code, field=error.field) from None
+    made = _store(campaign, rows, role)
     audit.record(actor, "tasks.add", campaign.reference, tasks=len(made))
     return made
 
@@ -61,49 +63,66 @@ def write_prompt(actor: Actor, campaign: Campaign, text: str, *, topic: str = ""
         raise PermissionDenied(f"You cannot write prompts for {campaign} now.")
     if not text.strip():
         raise InvalidInput("Write the prompt.", code="no_prompt", field="text")
+    waiting = Task.objects.claimable().filter(campaign=campaign, author=actor.user, reserved_for=actor.user)
+    if waiting.count() >= MOST_WAITING:
+        raise Conflict(
+            f"{MOST_WAITING} prompts of yours wait for their answer; write that first.", code="too_many"
+        )
     row = {"prompt": text.strip(), "topic": topic, "language": language}
     campaign.members.filter(user=actor.user).update(reserved=True)
-    task = _store(campaign, row, role=Role.NORMAL, author=actor.user, reserved_for=actor.user)
+    task = _store(campaign, [row], Role.NORMAL, author=actor.user, reserved_for=actor.user)[0]
     audit.record(actor, "task.write", task.reference, campaign=campaign.reference)
     return task
 
 
-def _store(campaign: Campaign, row: dict[str, Any], *, role: str, **fields: Any) -> Task:
-    kind = campaign.task_kind
-    # The counter on the campaign's row only ever grows, under that row's lock: no position comes twice.
-    Campaign.objects.filter(pk=campaign.pk).update(tasks_made=F("tasks_made") + 1)
+def take_positions(campaign: int, count: int) -> int:
+    """The first of so many places in a campaign's order that nobody else gets; call it in a transaction."""
+    # The counter only ever grows, under its row's lock: no position comes twice.
+    row = Campaign.objects.filter(pk=campaign)
+    row.update(tasks_made=F("tasks_made") + count)
+    return row.values_list("tasks_made", flat=True).get() - count + 1
+
+
+class Authors:
+    """People by pseudonym, asked for once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int | None] = {"": None}
+
+    def __getitem__(self, pseudonym: str) -> int | None:
+        if pseudonym not in self._known:
+            found = User.objects.filter(pseudonym=pseudonym).values_list("pk", flat=True).first()
+            self._known[pseudonym] = found
+        return self._known[pseudonym]
+
+
+def _store(campaign: Campaign, rows: list[dict[str, Any]], role: str, **fields: Any) -> list[Task]:
+    if role not in Role.values:
+        raise InvalidInput(f"Tasks are {', '.join(Role.values)}.", field="role")
+    first = take_positions(campaign.pk, len(rows))
+    read = [_read(campaign, row, role, first, number) for number, row in enumerate(rows)]
+    authors = Authors()
+    for values in read:
+        if values["author"]:
+            values["author_id"] = authors[values["author"]]
+    bulk.store(Task(campaign=campaign, overlap=campaign.overlap, role=role, **fields), read)
     campaign.refresh_from_db(fields=["tasks_made"])
-    source = f"campaign:{campaign.pk}:{campaign.tasks_made}"
-    read = read_row(row, guess(row, kind), kind, campaign.schema, source)
-    if role == Role.GOLD and read.gold is None:
-        raise InvalidInput(
-            "A task with a known answer needs that answer (gold).", code="no_gold", field="gold"
-        )
-    task = Task.objects.create(
-        campaign=campaign,
-        position=campaign.tasks_made,
-        key=read.key,
-        role=Role.GOLD if read.gold is not None and role == Role.NORMAL else role,
-        payload=read.payload,
-        gold=read.gold,
-        topic=read.topic,
-        difficulty=read.difficulty,
-        language=read.language,
-        overlap=campaign.overlap,
-        **fields,
+    return list(
+        campaign.tasks.filter(position__gte=first, position__lt=first + len(rows)).order_by("position")
     )
-    Candidate.objects.bulk_create(
-        Candidate(
-            task=task,
-            position=answer.position,
-            messages=answer.messages,
-            model=answer.model,
-            checkpoint=answer.checkpoint,
-            sampling=answer.sampling,
-        )
-        for answer in read.answers
-    )
-    return task
+
+
+def _read(campaign: Campaign, row: dict[str, Any], role: str, first: int, number: int) -> dict[str, Any]:
+    kind = campaign.task_kind
+    try:
+        source = f"campaign:{campaign.pk}:{first + number}"
+        task = read_row(row, guess(row, kind), kind, campaign.schema, source)
+        if role == Role.GOLD and task.gold is None:
+            raise InvalidInput("a task with a known answer needs it (gold)", code="no_gold", field="gold")
+        values = {**task.to_columns(), "position": first + number}
+    except InvalidInput as error:
+        raise InvalidInput(f"row {number + 1}: {error.message}", error.code, field=error.field) from None
+    return {**values, "role": Role.GOLD.value} if task.gold is not None and role == Role.NORMAL else values
 
 
 @transaction.atomic
@@ -117,19 +136,23 @@ def edit(
         raise Conflict("Somebody else edited this task meanwhile; load it again.", code="moved")
     answers: list[Answer] = display.answers(locked)
     checked = locked.campaign.task_kind.check_task(payload, answers)
-    facets = {
-        name: fields.get(name, getattr(locked, name)).strip() for name in ("topic", "difficulty", "language")
-    }
-    if checked == locked.payload and all(getattr(locked, name) == value for name, value in facets.items()):
+    facets = {name: fields.get(name, getattr(locked, name)).strip() for name in FACETS}
+    moved = any(getattr(locked, name) != value for name, value in facets.items())
+    if checked == locked.payload and not moved:
         raise Conflict("Nothing was changed.", code="no_change")
     if checked != locked.payload:
         TaskVersion.objects.create(
             task=locked, number=locked.version, payload=locked.payload, note=note[:300], edited_by=actor.user
         )
         locked.version += 1
+    counted = locked.assignments.filter(slot__isnull=False, annotations__current=True).distinct().count()
+    if moved and counted:
+        fill_quota(locked, -counted)
     Task.objects.filter(pk=locked.pk).update(payload=checked, version=locked.version, **facets)
     audit.record(actor, "task.edit", locked.reference, version=locked.version)
     locked.refresh_from_db()
+    if moved and counted:
+        fill_quota(locked, counted)
     return locked
 
 
@@ -146,8 +169,8 @@ def set_gold(actor: Actor, task: Task, answer: Any) -> Task:
         raise InvalidInput(
             f"{error}".capitalize() or "That is no answer of this kind.", field="gold"
         ) from None
-    untouched = Task.objects.filter(pk=task.pk, live=0).exclude(assignments__isnull=False)
-    if task.role != Role.GOLD and not untouched.exists():
+    locked = Task.objects.select_for_update(of=("self",)).get(pk=task.pk)
+    if locked.role != Role.GOLD and locked.assignments.exists():
         raise Conflict(
             "Somebody has this task already; add a copy of it as one with a known answer.", "in_use"
         )
@@ -159,21 +182,36 @@ def set_gold(actor: Actor, task: Task, answer: Any) -> Task:
 
 @transaction.atomic
 def set_role(actor: Actor, campaign: Campaign, chosen: QuerySet[Task], role: str) -> int:
-    """Make untouched tasks pilot tasks, or ordinary ones again. Returns how many changed."""
+    """Make tasks that nobody has had pilot tasks, or ordinary ones again; returns how many changed.
+
+    Ordinary ones have no known answer: a gold task loses it.
+    """
     require_lead(actor, campaign)
     if role not in {Role.NORMAL, Role.PILOT}:
         raise InvalidInput(
             "Tasks become ordinary or pilot tasks here; known answers are set one by one.", field="role"
         )
-    # Ids first: a selection may be cut or sorted, which an update cannot be.
-    ids = list(
-        chosen.filter(campaign=campaign, live=0, assignments=None, gold__isnull=True).values_list(
-            "pk", flat=True
+    changed = 0
+    for ids in _batches(chosen.filter(campaign=campaign).exclude(role=role)):
+        # Under the rows' locks, as a claim takes them: whoever has a task has it before this, or comes after.
+        locked = list(
+            Task.objects.select_for_update(of=("self",)).filter(pk__in=ids).values_list("pk", flat=True)
         )
-    )
-    changed = Task.objects.filter(pk__in=ids).update(role=role)
+        taken = Assignment.objects.filter(task__in=locked).values("task")
+        free = Task.objects.filter(pk__in=locked).exclude(pk__in=taken)
+        changed += free.update(role=role, **({"gold": None} if role == Role.NORMAL else {}))
     audit.record(actor, "tasks.role", campaign.reference, role=role, tasks=changed)
     return changed
+
+
+def _batches(rows: QuerySet[Task]) -> Iterator[list[int]]:
+    """Ids of the rows in their order, so many at a time that no statement grows too long."""
+    after = 0
+    while found := list(
+        rows.filter(position__gt=after).order_by("position")[:BATCH].values_list("pk", "position")
+    ):
+        yield [pk for pk, _ in found]
+        after = found[-1][1]
 
 
 @transaction.atomic

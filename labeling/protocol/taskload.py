@@ -1,111 +1,69 @@
 """The program of an import: checks every row and writes the good ones to the storage, chunk by chunk.
 
 Run as ``python -m labeling.protocol.taskload JOB_DIR``. It never sees the database: the supervisor loads
-the chunks when the program has ended. Memory stays bounded whatever the size of the source. Pure.
+the chunks when the program has ended. A chunk is a Parquet file whose columns are those of a task, JSON
+among them as text, so that loading it is copying it. Memory stays bounded whatever the size of the source
+and of its rows. Pure.
 """
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from labeling.protocol.kind import TaskKind
 from labeling.protocol.registry import kind_of
 from labeling.protocol.taskrows import TaskRow, fault_of, guess, read_row
-from tilth.datasets.import_.readers import BadRecord, Record, detect_format, read_records
-from tilth.datasets.import_.sources import open_source
-from tilth.datasets.manifest import Manifest, manifest_key
-from tilth.datasets.reader import read_batches
+from labeling.protocol.tasksource import chosen, records, split_candidates
+from tilth.datasets.import_.readers import BadRecord, Record
 from tilth.errors import InvalidInput, TilthError
 from tilth.jobs.reporting import Reporter, run_program
 from tilth.storage import Storage
 from tilth.text.cells import harmless
 
-CHUNK = 2_000
+CHUNK = 5_000
+CHUNK_CHARACTERS = 16_000_000
+"""A chunk ends with whichever comes first, so many rows or so much text."""
+
 MOST_FAULTS = 10_000
 TICK = 1_000
 SAMPLE = 20
+PATIENCE = 4.0
+"""Seconds that a preview looks for rows that meet a condition."""
 
-
-def records(params: Mapping[str, Any], storage: Storage) -> Iterator[Record | BadRecord]:
-    """The rows of an upload or of a dataset version, numbered from 1."""
-    if params.get("version"):
-        yield from _version_rows(params["version"], storage)
-        return
-    source = open_source({"upload": params["upload"], "name": params.get("name", "")}, storage)
-    for file in source.files:
-        yield from read_records(file, detect_format(file))
-
-
-def _version_rows(version: Mapping[str, Any], storage: Storage) -> Iterator[Record]:
-    manifest = Manifest.from_json(storage.read_bytes(manifest_key(version["name"], version["number"])))
-    rows = _rows_of(storage, manifest)
-    for number, row in enumerate(_paired(rows) if manifest.kind == "completions" else rows, start=1):
-        yield Record(number, row)
-
-
-def _rows_of(storage: Storage, manifest: Manifest) -> Iterator[dict[str, Any]]:
-    for table in read_batches(storage, manifest.folder, manifest.shards, manifest.kind):
-        yield from table.to_pylist()
-
-
-def _paired(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Completions of one prompt that stand together, as one row with a list of candidates."""
-    group: list[dict[str, Any]] = []
-    for row in rows:
-        if group and _prompt_key(row) != _prompt_key(group[0]):
-            yield _as_candidates(group)
-            group = []
-        group.append(row)
-    if group:
-        yield _as_candidates(group)
-
-
-def _prompt_key(row: Mapping[str, Any]) -> str:
-    return str(row.get("prompt_id") or json.dumps(row["prompt"], sort_keys=True, default=str))
-
-
-def _as_candidates(group: list[dict[str, Any]]) -> dict[str, Any]:
-    candidates = [
-        {
-            "messages": row["completion"],
-            "model": row.get("model"),
-            "checkpoint": row.get("checkpoint"),
-            "sampling": row.get("sampling"),
-        }
-        for row in group
+_CANDIDATE = pa.struct([(name, pa.string()) for name in ("messages", "model", "checkpoint", "sampling")])
+CHUNK_SCHEMA = pa.schema(
+    [
+        *(
+            (name, pa.string())
+            for name in ("key", "payload", "topic", "difficulty", "language", "gold", "author")
+        ),
+        ("candidates", pa.list_(_CANDIDATE)),
     ]
-    return {"id": group[0]["id"], "prompt": group[0]["prompt"], "candidates": candidates}
+)
 
 
-def split_candidates(row: dict[str, Any], kind: TaskKind) -> list[dict[str, Any]]:
-    """A row with more answers than a task of this kind shows, as several rows: disjoint pairs, or singles."""
-    many = row.get("candidates")
-    most = kind.candidates[1]
-    if not isinstance(many, list) or not most or len(many) <= most:
-        return [row]
-    parts = [many[at : at + most] for at in range(0, len(many) - most + 1, most)]
-    return [{**row, "candidates": part, "id": f"{row.get('id', '')}/{n}"} for n, part in enumerate(parts)]
-
-
-def mapping_for(params: Mapping[str, Any], storage: Storage, kind: TaskKind) -> dict[str, str]:
-    """The mapping asked for, on top of the one guessed from the first rows."""
-    first = [r.values for r in islice(records(params, storage), SAMPLE) if isinstance(r, Record)]
-    columns = dict.fromkeys(name for row in first for name in row)
-    return {**guess(columns, kind), **{k: v for k, v in (params.get("mapping") or {}).items() if v}}
+def mapping_for(params: Mapping[str, Any], rows: list[dict[str, Any]], kind: TaskKind) -> dict[str, str]:
+    """The mapping asked for, on top of the one guessed from the first rows; an empty name unmaps a field."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    both = {**guess(columns, kind), **(params.get("mapping") or {})}
+    return {field: name for field, name in both.items() if name}
 
 
 def preview(params: Mapping[str, Any], storage: Storage, count: int = 5) -> dict[str, Any]:
     """The first rows as tasks, the mapping, the columns there are, and the faults among them."""
     kind, schema = kind_of(params["kind"]), params["schema"]
-    mapping = mapping_for(params, storage, kind)
-    found: dict[str, Any] = {"mapping": mapping, "columns": [], "tasks": [], "faults": []}
-    for record in islice(records(params, storage), count):
-        if isinstance(record, Record):
-            found["columns"] = list(dict.fromkeys([*found["columns"], *record.values]))
+    first = list(islice(records(params, storage, seconds=PATIENCE), SAMPLE))
+    values = [record.values for record in first if isinstance(record, Record)]
+    mapping = mapping_for(params, values, kind)
+    columns = list(dict.fromkeys(name for row in values for name in row))
+    found: dict[str, Any] = {"mapping": mapping, "columns": columns, "tasks": [], "faults": []}
+    for record in first[:count]:
         for number, task, fault in _convert(record, mapping, kind, schema, params):
             if task is not None:
                 found["tasks"].append((number, task))
@@ -136,32 +94,42 @@ def _convert(
 
 
 class Chunks:
-    """Good rows on their way to the storage, a file of ``CHUNK`` lines at a time."""
+    """Good rows on their way to the storage, a file at a time; ``sizes`` are the rows of each file."""
 
     def __init__(self, storage: Storage, prefix: str) -> None:
         self._storage, self._prefix = storage, prefix
-        self._lines: list[str] = []
-        self.count = self.rows = 0
+        self._waiting: list[dict[str, Any]] = []
+        self._characters = self.rows = 0
+        self.sizes: list[int] = []
 
-    def add(self, row: TaskRow) -> None:
+    def add(self, columns: dict[str, Any]) -> None:
         """One more row."""
-        self._lines.append(json.dumps(row.to_json(), ensure_ascii=False, default=str))
+        self._waiting.append(columns)
         self.rows += 1
-        if len(self._lines) == CHUNK:
+        self._characters += len(columns["payload"]) + sum(len(c["messages"]) for c in columns["candidates"])
+        if len(self._waiting) == CHUNK or self._characters > CHUNK_CHARACTERS:
             self.flush()
 
     def flush(self) -> None:
         """Write what is waiting."""
-        if self._lines:
-            data = "\n".join(self._lines).encode("utf-8", "replace")
-            self._storage.write_bytes(chunk_key(self._prefix, self.count), data)
-            self.count += 1
-            self._lines = []
+        if self._waiting:
+            buffer, table = io.BytesIO(), pa.Table.from_pylist(self._waiting, CHUNK_SCHEMA)
+            pq.write_table(table, buffer, compression="zstd", use_dictionary=False)
+            self._storage.write_bytes(chunk_key(self._prefix, len(self.sizes)), buffer.getvalue())
+            self.sizes.append(len(self._waiting))
+            self._waiting, self._characters = [], 0
+
+
+def read_chunk(storage: Storage, prefix: str, number: int) -> list[dict[str, Any]]:
+    """The rows of one chunk."""
+    data = storage.read_bytes(chunk_key(prefix, number))
+    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(data)).to_pylist()
+    return rows
 
 
 def chunk_key(prefix: str, number: int) -> str:
     """Where a chunk lies in the storage."""
-    return f"{prefix}/tasks/{number:06d}.jsonl"
+    return f"{prefix}/tasks/{number:06d}.parquet"
 
 
 def report_key(prefix: str) -> str:
@@ -169,38 +137,55 @@ def report_key(prefix: str) -> str:
     return f"{prefix}/bad-rows.csv"
 
 
+class Report:
+    """Bad rows as a table: number, field, problem; the first ten thousand, and how many more there are."""
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+        self._writer = csv.writer(self._text)
+        self._writer.writerow(["row", "field", "problem"])
+        self.rows, self.first = 0, ""
+
+    def add(self, row: int, fault: tuple[str, str]) -> None:
+        """One more bad row."""
+        self.rows += 1
+        self.first = self.first or f"row {row}{f', {fault[0]}' if fault[0] else ''}: {fault[1]}"
+        if self.rows <= MOST_FAULTS:
+            self._writer.writerow([row, *(harmless(cell) for cell in fault)])
+
+    def text(self) -> bytes:
+        """The table as CSV."""
+        more = self.rows - MOST_FAULTS
+        return (self._text.getvalue() + (f",,and {more:,} more\r\n" if more > 0 else "")).encode()
+
+
 def load(reporter: Reporter) -> dict[str, Any] | None:
-    """Check everything; answers how many rows were good and bad, and in how many chunks the good ones lie."""
+    """Check everything; answers how many rows were good and bad, and the rows of each chunk of good ones."""
     params, storage = reporter.params, reporter.storage
     kind = kind_of(params["kind"])
-    mapping = mapping_for(params, storage, kind)
-    chunks, bad = Chunks(storage, reporter.prefix), 0
-    report = io.StringIO()
-    writer = csv.writer(report)
-    writer.writerow(["row", "field", "problem"])
-    limit = params.get("limit") or None
-    for number, record in enumerate(islice(records(params, storage), limit), start=1):
+    first = [r.values for r in islice(records(params, storage), SAMPLE) if isinstance(r, Record)]
+    mapping = mapping_for(params, first, kind)
+    chunks, report = Chunks(storage, reporter.prefix), Report()
+    for number, record in enumerate(chosen(params, storage), start=1):
         for row, task, fault in _convert(record, mapping, kind, params["schema"], params):
-            if task is not None:
-                chunks.add(task)
-            else:
-                bad += 1
-                if bad <= MOST_FAULTS:
-                    writer.writerow([row, *(harmless(cell) for cell in fault)])
+            try:
+                if task is not None:
+                    chunks.add(task.to_columns())
+                else:
+                    report.add(row, fault)
+            except InvalidInput as error:
+                report.add(row, fault_of(error))
         if number % TICK == 0:
             if reporter.stopping:
                 return None
-            reporter.progress(
-                number, params.get("rows") or 0, "checking", f"{chunks.rows:,} good, {bad:,} bad"
-            )
+            said = f"{chunks.rows:,} good, {report.rows:,} bad"
+            total = params.get("limit") or params.get("rows") or 0
+            reporter.progress(number, total, "checking", said)
     chunks.flush()
-    storage.write_bytes(report_key(reporter.prefix), report.getvalue().encode())
+    storage.write_bytes(report_key(reporter.prefix), report.text())
     if not chunks.rows:
-        first = report.getvalue().splitlines()[1:2]
-        raise InvalidInput(
-            f"No row can become a task. The first fault: {first[0] if first else 'there is no row'}"
-        )
-    return {"rows": chunks.rows, "bad": bad, "chunks": chunks.count, "mapping": mapping}
+        raise InvalidInput(f"No row can become a task. The first fault: {report.first or 'there is no row'}")
+    return {"rows": chunks.rows, "bad": report.rows, "chunks": chunks.sizes, "mapping": mapping}
 
 
 if __name__ == "__main__":

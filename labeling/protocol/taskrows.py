@@ -5,6 +5,7 @@ input, two answers side by side under many names, chosen and rejected, lists of 
 A mapping names columns outright: ``{"prompt": "question", "answers": "gpt,llama", "topic": "subject"}``.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,9 @@ PAIRS = (
 )  # fmt: skip
 LISTS = ("candidates", "responses", "completions", "answers", "outputs")
 SINGLES = ("response", "output", "completion", "answer")
+LONGEST = {"topic": 80, "difficulty": 40, "language": 12, "model": 200, "checkpoint": 200}
+"""Characters that the database keeps of each; a longer one is no such thing but a column mistaken for it."""
+
 MODELS = ("model_a,model_b", "model1,model2", "model_1,model_2", "chosen_model,rejected_model", "model")
 
 
@@ -70,6 +74,37 @@ class TaskRow:
             "gold": self.gold,
             "author": self.author,
         }
+
+    def to_columns(self) -> dict[str, Any]:
+        """As it is stored in bulk: column → value, JSON columns as JSON text."""
+        return {
+            "key": self.key,
+            "payload": _json(self.payload, "payload"),
+            "topic": self.topic,
+            "difficulty": self.difficulty,
+            "language": self.language,
+            "gold": None if self.gold is None else _json(self.gold, "gold"),
+            "author": self.author,
+            "candidates": [
+                {
+                    "messages": _json(a.messages, "answers"),
+                    "model": a.model,
+                    "checkpoint": a.checkpoint,
+                    "sampling": None if a.sampling is None else _json(a.sampling, "answers"),
+                }
+                for a in self.answers
+            ],
+        }
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
+
+
+def _json(value: Any, name: str) -> str:
+    try:
+        return _encode(value)
+    except ValueError:
+        raise InvalidInput("has a number that is none (NaN or infinity)", field=name) from None
 
 
 def guess(columns: Iterable[str], kind: TaskKind) -> dict[str, str]:
@@ -104,7 +139,10 @@ def read_row(
 
     ``source`` makes the key unique where the row has none (an upload's hash and the row's number).
     """
-    row = storable(dict(row))
+    try:
+        row = storable(dict(row))
+    except RecursionError:
+        raise InvalidInput("nests too deeply to be a task", code="too_deep") from None
     payload = _payload(row, mapping)
     answers = _read_answers(row, mapping)
     low, high = kind.candidates
@@ -117,9 +155,9 @@ def read_row(
         key=own if len(own) == 32 and own.isalnum() else row_id(source, own) if own else row_id(source),
         payload=payload,
         answers=answers,
-        topic=_text(row, mapping, "topic")[:80],
-        difficulty=_text(row, mapping, "difficulty")[:40],
-        language=_text(row, mapping, "language")[:12],
+        topic=_short(_text(row, mapping, "topic"), "topic"),
+        difficulty=_short(_text(row, mapping, "difficulty"), "difficulty"),
+        language=_short(_text(row, mapping, "language"), "language"),
         gold=_gold(row, mapping, kind, schema),
         author=_author(row),
     )
@@ -127,7 +165,7 @@ def read_row(
 
 def _payload(row: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
     payload: dict[str, Any] = {}
-    prompt = row.get(mapping.get("prompt", ""))
+    prompt = _cell(row, mapping, "prompt")
     if prompt:
         turns = _messages(prompt, "user", "prompt")
         extra = _text(row, mapping, "input")
@@ -165,7 +203,7 @@ def _read_answers(row: Mapping[str, Any], mapping: Mapping[str, str]) -> list[An
     if len(values) == 1 and isinstance(_listed(values[0]), list) and not _is_conversation(values[0]):
         values = list(_listed(values[0]))
     models = [name.strip() for name in mapping.get("models", "").split(",") if name.strip()]
-    named = [str(row.get(name) or "") for name in models]
+    named = [_short(str(row.get(name) or ""), "model", "models") for name in models]
     found = []
     for position, value in enumerate(v for v in values if v not in (None, "")):
         model = named[position] if position < len(named) else ""
@@ -184,22 +222,34 @@ def _answer(value: Any, position: int, model: str) -> Answer:
         return Answer(
             position,
             _messages(text, "assistant", "answers"),
-            str(value.get("model") or model),
-            str(value.get("checkpoint") or ""),
+            _short(str(value.get("model") or model), "model", "answers"),
+            _short(str(value.get("checkpoint") or ""), "checkpoint", "answers"),
             value.get("sampling"),
         )
     return Answer(position, _messages(value, "assistant", "answers"), model)
 
 
 def _text(row: Mapping[str, Any], mapping: Mapping[str, str], name: str) -> str:
-    value = row.get(mapping.get(name, ""))
+    value = _cell(row, mapping, name)
     return "" if value is None or isinstance(value, list | dict) else str(value).strip()
+
+
+def _cell(row: Mapping[str, Any], mapping: Mapping[str, str], name: str) -> Any:
+    """What stands in the column of a field; nothing where no column is that field."""
+    column = mapping.get(name)
+    return row.get(column) if column else None
+
+
+def _short(text: str, name: str, where: str = "") -> str:
+    if len(text) > LONGEST[name]:
+        raise InvalidInput(f"the {name} is longer than {LONGEST[name]} characters", field=where or name)
+    return text
 
 
 def _gold(
     row: Mapping[str, Any], mapping: Mapping[str, str], kind: TaskKind, schema: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    value = row.get(mapping.get("gold", ""))
+    value = _cell(row, mapping, "gold")
     if value in (None, ""):
         return None
     if kind.read_gold is None:

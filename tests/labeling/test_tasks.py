@@ -140,11 +140,10 @@ def test_good_rows_are_loaded_and_bad_ones_told_by_number_and_field(lead, storag
 
 def test_a_load_that_breaks_off_goes_on_and_doubles_nothing(lead, storage, tmp_path, monkeypatch):
     monkeypatch.setattr(taskload, "CHUNK", 3)
-    monkeypatch.setattr(imports, "CHUNK", 3)
     made = campaign(tasks=1, lead=lead.user)
     row = start(lead, made)
     result = run(row, storage, tmp_path)
-    assert result["chunks"] == 3
+    assert result["chunks"] == [3, 3, 1]
     real, loaded = imports._load_chunk, []
 
     def break_off(*arguments):

@@ -9,6 +9,8 @@ def storable(value: Any) -> Any:
     :class:`RecursionError` where it nests deeper than Python's stack.
     """
     if isinstance(value, str):
+        if value.isascii() and "\x00" not in value:
+            return value
         return value.encode(errors="replace").decode().replace("\x00", "")
     if isinstance(value, dict):
         return {storable(name): storable(part) for name, part in value.items()}

@@ -163,6 +163,17 @@ def _database() -> duckdb.DuckDBPyConnection:
     )
 
 
+def matches(table: pa.Table, condition: Condition) -> list[int]:
+    """Offsets of the table's rows that meet the condition, ascending: for programs that read everything."""
+    if condition.is_empty:
+        return list(range(table.num_rows))
+    numbers = pa.array(range(table.num_rows), pa.int64())
+    cursor = _database().cursor()
+    cursor.register("block", table.select(list(condition.columns)).append_column(ROW, numbers))
+    sql = f"SELECT {ROW} FROM block WHERE {condition.sql} ORDER BY {ROW}"  # noqa: S608 (see conditions.py)
+    return [row for (row,) in cursor.execute(sql, condition.parameters).fetchall()]
+
+
 def take_rows(source: ShardRows, rows: list[int], columns: list[str] | None = None) -> pa.Table:
     """The named rows (ascending row numbers) with their columns, reading only the row groups they lie in."""
     parts: list[pa.Table] = []
