@@ -73,9 +73,16 @@ def test_what_is_too_large_or_empty_or_from_a_stranger_is_refused(client, client
     assert answer.status_code == 413 and "larger than" in answer.json()["message"]
     settings.MAX_UPLOAD_BYTES = 1000
     assert "empty" in send(client, b"").json()["message"]
-    assert send(client_for("lead")).status_code == 403
+    for role in ("labeler", "reviewer"):
+        assert send(client_for(role)).status_code == 403
     assert send(client_for(None)).status_code == 302
     assert not Upload.objects.exists() and storage.list("uploads") == []
+
+
+def test_a_lead_uploads_files_of_tasks_but_imports_no_dataset(client_for, storage):
+    lead = client_for("lead")
+    assert send(lead).status_code == 201
+    assert lead.get(reverse("datasets:import")).status_code == 403
 
 
 def test_uploads_are_protected_from_other_sites(client_for, storage):
