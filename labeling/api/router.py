@@ -212,7 +212,7 @@ def list_tasks(
     """Tasks in their order, after a position, 50 at a time."""
     found = get_object_or_404(Campaign, pk=campaign_id)
     chosen = {"state": state, "role": role, "topic": topic}
-    return tasklists.page(tasklists.filtered(found, chosen), after=max(0, after)).rows
+    return tasklists.page(tasklists.filtered(found, chosen), after=str(max(0, after))).rows
 
 
 @router.post(

@@ -139,7 +139,7 @@ class Task(models.Model):
                 name="task_reserved",
             ),
             models.Index(
-                fields=["campaign", "-disagreement"],
+                fields=["campaign", "-disagreement", "position"],
                 condition=Q(disagreement__isnull=False),
                 name="task_disagreement",
             ),

@@ -26,7 +26,7 @@ from tilth.jobs.reporting import Reporter, run_program
 from tilth.storage import Storage
 from tilth.text.cells import harmless
 
-CHUNK = 5_000
+CHUNK = 2_000
 CHUNK_CHARACTERS = 16_000_000
 """A chunk ends with whichever comes first, so many rows or so much text."""
 

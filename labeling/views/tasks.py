@@ -1,38 +1,38 @@
-"""Tasks of a campaign: the list, one task, imports, and the coverage matrix."""
+"""Tasks of a campaign: the list, one task, its edit, and tasks typed by leads and labelers."""
 
 import json
-from typing import Any
+from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling import coverage as coverages
 from labeling import display, tasklists
-from labeling.actions import campaigns, imports, tasks
-from labeling.forms.tasks import ImportForm, QuotaForm, TaskForm
+from labeling.actions import tasks
+from labeling.forms.tasks import PayloadForm, TextsForm
 from labeling.models.campaigns import Campaign
-from labeling.models.tasks import Task, TaskImport
+from labeling.models.tasks import Task, TaskVersion
 from labeling.people import leads_it, who
-from labeling.protocol.taskload import preview as preview_rows
-from labeling.protocol.taskload import report_key
+from labeling.protocol import taskfields
 from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import put_error
-from tilth.datasets.models import DatasetVersion
 from tilth.errors import TilthError
-from tilth.storage import Storage
+from tilth.text.diff import Piece, word_diff
 from tilth.ui.sanitise import sandboxed_response
 
-FILTERS = ("q", "role", "state", "topic", "difficulty", "language")
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 19 else None
+FILTERS = ("q", *tasklists.FACETS, "import")
+HIDDEN = ("document.html",)
+VERBS = {
+    "withdraw": "Withdraw",
+    "restore": "Put back",
+    "pilot": "Make pilot tasks of",
+    "normal": "Make ordinary tasks of",
+}
 
 
 @requires("campaigns.view")
@@ -44,26 +44,48 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
     chosen = {name: data.get(name, "") for name in FILTERS}
     rows = tasklists.filtered(campaign, chosen)
     if request.method == "POST":
-        return _act(request, campaign, rows)
+        return _act(request, campaign, rows, chosen)
+    order, words = data.get("order", ""), tasklists.looks_for_words(chosen)
+    after, before = data.get("after", ""), data.get("before", "")
+    if words:
+        page, order = tasklists.look(rows, campaign, after=after), ""
+    else:
+        page = tasklists.page(rows, after=after, before=before, order=order)
     context = {
         "campaign": campaign,
         "tab": "tasks",
-        "page": tasklists.page(rows, after=_number(data.get("after")), before=_number(data.get("before"))),
+        "page": page,
+        "words": words,
         "chosen": chosen,
+        "order": order,
         "filtered": any(chosen.values()),
         "leads": leads_it(me(request), campaign),
-        "query": "&".join(f"{name}={value}" for name, value in chosen.items() if value),
+        "query": urlencode({k: v for k, v in {**chosen, "order": order}.items() if v}),
         "roles": Task.Role.choices,
         "states": Task.State.choices,
     }
     return render(request, "labeling/tasks.html", context)
 
 
-def _act(request: HttpRequest, campaign: Campaign, rows: Any) -> HttpResponse:
-    picked = [int(pk) for pk in request.POST.getlist("task") if pk.isdecimal()]
-    if request.POST.get("all") != "1":
-        rows = Task.objects.filter(campaign=campaign, pk__in=picked)
+def _act(
+    request: HttpRequest, campaign: Campaign, rows: QuerySet[Task], chosen: dict[str, str]
+) -> HttpResponse:
+    """Do it to those chosen; to all that the filters leave only after their number has been seen."""
     actor, verb = Actor.of(request), request.POST.get("verb", "")
+    if request.POST.get("all") != "1":
+        picked = [int(pk) for pk in request.POST.getlist("task") if pk.isdecimal() and len(pk) < 19]
+        rows = Task.objects.filter(campaign=campaign, pk__in=picked)
+    elif "confirmed" not in request.POST and verb in VERBS:
+        context = {
+            "campaign": campaign,
+            "tab": "tasks",
+            "verb": verb,
+            "asked": VERBS[verb],
+            "chosen": chosen,
+            "count": rows.count(),
+            "first": rows.order_by("position")[:5],
+        }
+        return render(request, "labeling/tasks_confirm.html", context)
     try:
         if verb in {"withdraw", "restore"}:
             done = tasks.withdraw(actor, campaign, rows, withdrawn=verb == "withdraw")
@@ -72,7 +94,8 @@ def _act(request: HttpRequest, campaign: Campaign, rows: Any) -> HttpResponse:
         messages.success(request, f"{done:,} task{'' if done == 1 else 's'} changed.")
     except TilthError as error:
         messages.error(request, error.message)
-    return redirect("labeling:campaign_tasks", campaign.pk)
+    query = urlencode({name: value for name, value in chosen.items() if value})
+    return redirect(f"{reverse('labeling:campaign_tasks', args=[campaign.pk])}?{query}")
 
 
 @requires("campaigns.view")
@@ -84,19 +107,21 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
     name = who(me(request), campaign)
     view = display.view_of(found)
     assignments = found.assignments.select_related("labeler").order_by("id")
+    document = view.payload.get("document") or {}
     context = {
         "campaign": campaign,
         "tab": "tasks",
         "item": found,
         "answers": view.shown,
         "prompt": view.payload.get("messages") or [],
+        "said": [f for f in taskfields.fields(view.payload) if not f.path.startswith(("messages.", *HIDDEN))],
+        "has_page": bool(document.get("html")),
         "assignments": [(a, name(a.labeler)) for a in assignments],
         "annotations": [
             (a, name(a.labeler), kind.facts(a.payload, view, campaign.schema))
             for a in found.annotations.filter(current=True).select_related("labeler")
         ],
-        "versions": found.versions.select_related("edited_by"),
-        "payload": json.dumps(found.payload, indent=1, ensure_ascii=False),
+        "versions": _versions(found),
         "gold": json.dumps(found.gold, ensure_ascii=False) if found.gold is not None else "",
         "leads": leads_it(me(request), campaign),
         "reserved": name(found.reserved_for) if found.reserved_for else "",
@@ -107,25 +132,37 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "labeling/task.html", context)
 
 
+def _versions(found: Task) -> list[tuple[TaskVersion, list[Piece]]]:
+    """Earlier versions, newest first, each with what the edit after it changed."""
+    newer, shown = found.payload, []
+    for version in found.versions.all():
+        pieces = word_diff(taskfields.as_text(version.payload), taskfields.as_text(newer))
+        shown.append((version, pieces))
+        newer = version.payload
+    return shown
+
+
 @requires("campaigns.manage")
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """Change what a task says; people who hold it see the newest text."""
+    """Change what a task says, text by text or as JSON; people who hold it see the newest text."""
     found = get_object_or_404(Task.objects.select_related("campaign"), pk=pk)
-    initial = {
-        name: getattr(found, name) for name in ("payload", "topic", "difficulty", "language", "version")
-    }
-    form = TaskForm(request.POST or None, initial=initial)
+    as_json = "json" in request.GET
+    initial = {name: getattr(found, name) for name in ("topic", "difficulty", "language", "version")}
+    form: TextsForm | PayloadForm
+    if as_json:
+        form = PayloadForm(request.POST or None, initial={**initial, "payload": found.payload})
+    else:
+        form = TextsForm(request.POST or None, payload=found.payload, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            saved = tasks.edit(Actor.of(request), found, **form.cleaned_data)
+            saved = tasks.edit(Actor.of(request), found, **form.values())
             messages.success(request, f"Saved as version {saved.version}.")
             return redirect("labeling:task", pk)
         except TilthError as error:
             put_error(form, error)
-    return render(
-        request, "labeling/task_edit.html", {"item": found, "campaign": found.campaign, "form": form}
-    )
+    context = {"item": found, "campaign": found.campaign, "form": form, "as_json": as_json}
+    return render(request, "labeling/task_edit.html", context)
 
 
 @requires("campaigns.manage")
@@ -192,114 +229,3 @@ def page(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not html:
         raise Http404
     return sandboxed_response(str(html))
-
-
-@requires("campaigns.manage")
-@require_http_methods(["GET", "POST"])
-def new_import(request: HttpRequest, pk: int) -> HttpResponse:
-    """Choose a source, look at its first rows as tasks, start."""
-    campaign = get_object_or_404(Campaign, pk=pk)
-    data = request.POST if request.method == "POST" else request.GET
-    form = ImportForm(data or None)
-    versions = DatasetVersion.objects.published().filter(dataset__kind__in=imports.SOURCE_KINDS)
-    context: dict[str, Any] = {
-        "campaign": campaign,
-        "tab": "tasks",
-        "form": form,
-        "versions": versions.select_related("dataset").order_by("-published_at")[:200],
-        "chosen": bool(data.get("upload") or data.get("version")),
-    }
-    if context["chosen"] and form.is_valid():
-        try:
-            source = imports.source_params(
-                campaign, upload=data.get("upload", ""), version=data.get("version", "")
-            )
-            mapping, role = form.mapping(), form.cleaned_data["role"] or "normal"
-            if request.method == "POST" and "start" in data:
-                limit = form.cleaned_data["limit"] or 0
-                row = imports.start(
-                    Actor.of(request), campaign, source, mapping=mapping, role=role, limit=limit
-                )
-                return redirect("labeling:import", row.pk)
-            seen = preview_rows({**source, "mapping": mapping, "role": role}, Storage(settings.STORAGE))
-            form.show_guesses(seen["mapping"])
-            context |= {"seen": seen, "source": source.get("name") or data.get("version")}
-        except TilthError as error:
-            context["problem"] = error.message
-    return render(request, "labeling/import_new.html", context)
-
-
-@requires("campaigns.view")
-@require_GET
-def import_status(request: HttpRequest, pk: int) -> HttpResponse:
-    """How far an import is; the page follows it."""
-    row = get_object_or_404(TaskImport.objects.select_related("campaign", "job"), pk=pk)
-    moving = row.state in {TaskImport.State.CHECKING, TaskImport.State.LOADING}
-    context = {
-        "campaign": row.campaign,
-        "tab": "tasks",
-        "row": row,
-        "moving": moving,
-        "leads": leads_it(me(request), row.campaign),
-        "share": row.loaded / row.rows if row.rows else 0,
-    }
-    return render(request, "labeling/_import.html" if request.htmx else "labeling/import.html", context)  # type: ignore[attr-defined]
-
-
-@requires("campaigns.manage")
-@require_POST
-def cancel_import(request: HttpRequest, pk: int) -> HttpResponse:
-    """Stop an import."""
-    row = get_object_or_404(TaskImport.objects.select_related("campaign", "job"), pk=pk)
-    try:
-        imports.cancel(Actor.of(request), row)
-        messages.success(request, "The import is being stopped.")
-    except TilthError as error:
-        messages.error(request, error.message)
-    return redirect("labeling:import", pk)
-
-
-@requires("campaigns.view")
-@require_GET
-def import_report(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The bad rows as a table."""
-    row = get_object_or_404(TaskImport.objects.select_related("job"), pk=pk)
-    storage = Storage(settings.STORAGE)
-    key = report_key(row.job.prefix) if row.job else ""
-    if not key or not storage.exists(key):
-        raise Http404
-    return FileResponse(
-        storage.open(key), as_attachment=True, filename=f"bad-rows-{pk}.csv", content_type="text/csv"
-    )
-
-
-@requires("campaigns.view")
-@require_GET
-def coverage(request: HttpRequest, pk: int) -> HttpResponse:
-    """What is wanted, there and missing in each cell."""
-    campaign = get_object_or_404(Campaign, pk=pk)
-    context = {
-        "campaign": campaign,
-        "tab": "coverage",
-        "cells": coverages.matrix(campaign),
-        "form": QuotaForm(),
-        "leads": leads_it(me(request), campaign),
-    }
-    return render(request, "labeling/coverage.html", context)
-
-
-@requires("campaigns.manage")
-@require_POST
-def quota(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask for submissions in a cell."""
-    campaign = get_object_or_404(Campaign, pk=pk)
-    form = QuotaForm(request.POST)
-    if form.is_valid():
-        try:
-            campaigns.set_quota(Actor.of(request), campaign, **form.cleaned_data)
-            messages.success(request, "The quota is saved.")
-        except TilthError as error:
-            messages.error(request, error.message)
-    else:
-        messages.error(request, "A quota needs a number from 0.")
-    return redirect("labeling:campaign_coverage", pk)

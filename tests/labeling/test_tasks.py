@@ -296,9 +296,9 @@ def test_lists_are_paged_by_position(lead):
         task(made, topic="a" if n % 2 else "b", answers=[])
     rows = tasklists.filtered(made, {"topic": "a"})
     first = tasklists.page(rows)
-    assert (first.count, len(first.rows), first.before) == (60, 50, None)
+    assert (first.count, len(first.rows), first.before) == (60, 50, "")
     second = tasklists.page(rows, after=first.after)
-    assert (len(second.rows), second.after) == (10, None)
+    assert (len(second.rows), second.after) == (10, "")
     assert [t.pk for t in tasklists.page(rows, before=second.before).rows] == [t.pk for t in first.rows]
 
 
