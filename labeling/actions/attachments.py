@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Count, Q, Sum
 
 from labeling.actions.guards import require_lead, require_own
 from labeling.models.annotations import Attachment
@@ -30,32 +30,44 @@ def add(
         require_own(actor, assignment)
         if not assignment.is_open:
             raise Conflict("This work has been handed in; nothing can be attached any more.", code="not_held")
-        owner: dict[str, Any] = {"assignment": assignment, "campaign_id": assignment.campaign_id}
-        there = assignment.attachments.filter(removed=False)
     else:
         assert task is not None
         require_lead(actor, task.campaign)
-        owner = {"task": task, "campaign_id": task.campaign_id}
-        there = task.attachments.filter(removed=False)
-    media, clean = sniff(data, name), clean_name(name)
-    if there.count() >= MOST or (there.aggregate(n=Sum("bytes"))["n"] or 0) + len(data) > MOST_BYTES:
-        raise InvalidInput(
-            f"At most {MOST} files and {MOST_BYTES // 1_000_000} MB can be attached.", "too_many"
-        )
+    media = sniff(data, name)
     digest = hashlib.sha256(data).hexdigest()
     storage = Storage(settings.STORAGE)
     if not storage.exists(key_of(digest)):
         storage.write_bytes(key_of(digest), data)
-    return _record(actor, owner, clean, media, data, digest)
+    file = Attachment(
+        name=clean_name(name), media_type=media, bytes=len(data), sha256=digest, uploaded_by=actor.user
+    )
+    return _record(actor, file, assignment=assignment, task=task)
 
 
 @transaction.atomic
 def _record(
-    actor: Actor, owner: dict[str, Any], name: str, media: str, data: bytes, digest: str
+    actor: Actor, made: Attachment, *, assignment: Assignment | None, task: Task | None
 ) -> Attachment:
-    made = Attachment.objects.create(
-        **owner, name=name, media_type=media, bytes=len(data), sha256=digest, uploaded_by=actor.user
-    )
+    """Write the file down; its owner's row is locked, so that files sent at once count each other."""
+    owner: Assignment | Task
+    if assignment is not None:
+        owner = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk)
+        if not owner.is_open:
+            raise Conflict("This work was handed in meanwhile; nothing can be attached.", code="not_held")
+        made.assignment = owner
+    else:
+        assert task is not None
+        owner = Task.objects.select_for_update(of=("self",)).get(pk=task.pk)
+        made.task = owner
+    there = owner.attachments.filter(removed=False).aggregate(files=Count("pk"), bytes=Sum("bytes"))
+    if there["files"] >= MOST or (there["bytes"] or 0) + made.bytes > MOST_BYTES:
+        raise InvalidInput(
+            f"At most {MOST} files and {MOST_BYTES // 1_000_000} MB can be attached; remove one first.",
+            code="too_many",
+            field="file",
+        )
+    made.campaign_id = owner.campaign_id
+    made.save(force_insert=True)
     audit.record(actor, "attachment.add", f"campaign:{made.campaign_id}", attachment=str(made.pk))
     return made
 
@@ -98,6 +110,12 @@ def _may_see(user: Any, found: Attachment) -> bool:
     if can(user, "campaigns.view"):
         return True
     return Assignment.objects.filter(task=found.task, labeler=user).exists()
+
+
+def shown(user: Any, assignment: Assignment) -> list[Attachment]:
+    """The files of a piece of work and of its task that this person may see, oldest first."""
+    rows = Attachment.objects.filter(Q(assignment=assignment) | Q(task=assignment.task_id), removed=False)
+    return [file for file in rows.select_related("assignment", "task") if _may_see(user, file)]
 
 
 def read(attachment: Attachment) -> bytes:

@@ -87,7 +87,7 @@ def end_many(
 
 @transaction.atomic
 def hand_over(actor: Actor, assignment: Assignment, receiver: User, *, reason: str = "") -> Assignment:
-    """Let somebody else go on with a draft: the slot moves with it, the old assignment keeps its text.
+    """Let somebody else go on with a draft: slot and files move with it, the old assignment keeps its text.
 
     Nobody gets a task that was theirs before, whatever came of it then.
     """
@@ -116,6 +116,7 @@ def hand_over(actor: Actor, assignment: Assignment, receiver: User, *, reason: s
         draft_at=locked.draft_at,
         inputs=locked.inputs,
     )
+    locked.attachments.update(assignment=moved)
     Member.objects.filter(campaign=locked.campaign_id, user=receiver).update(claims=F("claims") + 1)
     audit.record(
         actor,

@@ -20,6 +20,7 @@ from labeling.actions.guards import require_own
 from labeling.models.annotations import UNDO, Annotation, AnnotationState, Review
 from labeling.models.campaigns import Campaign, Member, Quota
 from labeling.models.tasks import Assignment, AssignmentState, Task
+from labeling.protocol import messages
 from labeling.protocol.disagreement import disagreement
 from labeling.protocol.kind import Problem, TaskView
 from labeling.protocol.payload import check_payload
@@ -105,7 +106,7 @@ def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> 
         measures=kind.measure(payload, task, campaign.schema),
         task_version=assignment.task_version,
         guideline_id=assignment.guideline_id,
-        clauses=[clause["id"] for clause in payload.get("clauses") or () if clause.get("id")],
+        clauses=messages.cited(payload),
         display=assignment.display,
         inputs=assignment.inputs,
         active_seconds=assignment.active_seconds,

@@ -1,7 +1,9 @@
 """What an attached file really is, told by its bytes and never by its name; and what a project holds."""
 
 import io
+import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 from tilth.errors import InvalidInput
@@ -20,6 +22,10 @@ _MAGIC = (
     (b"PK\x03\x04", "application/zip"),
 )
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_FIRST_ELEMENT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
+_ENTRY = b"PK\x01\x02"
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
 
 
 def sniff(data: bytes, name: str) -> str:
@@ -50,7 +56,18 @@ def sniff(data: bytes, name: str) -> str:
             code="wrong_type",
             field="file",
         )
+    if _is_svg(text):
+        raise InvalidInput(
+            "SVG can carry scripts; save the drawing as PNG and attach that.", code="svg", field="file"
+        )
     return "text/html" if name.lower().endswith((".html", ".htm")) else "text/plain"
+
+
+def _is_svg(text: str) -> bool:
+    """Whether it is markup whose first element, behind prologue and comments, is ``svg``."""
+    head = text[:4096].lstrip("\ufeff \t\r\n")
+    first = _FIRST_ELEMENT.search(head) if head.startswith("<") else None
+    return first is not None and first.group(1).lower() == "svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +82,21 @@ def read_project(data: bytes) -> list[ProjectFile]:
     """The files of a zip, in memory and within limits; what is no text is refused.
 
     Sizes are those that come out, whatever the archive says of them: a bomb is cut off while it opens.
+    Only stored and deflated entries are opened, since Python unpacks what it has read of the others whole;
+    entries are counted before the archive's list of them is built.
     """
+    if data.count(_ENTRY) > MOST_FILES:
+        raise InvalidInput(
+            f"A project may have {MOST_FILES} files and folders.", code="too_many", field="file"
+        )
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    except zipfile.BadZipFile:
+    except _DAMAGED:
         raise InvalidInput("The zip file is damaged.", code="bad_zip", field="file") from None
-    if len(entries) > MOST_FILES:
-        raise InvalidInput(f"A project may have {MOST_FILES} files.", code="too_many", field="file")
     found, left = [], MOST_TEXT
     for entry in entries:
-        if entry.flag_bits & 0x1:
-            raise InvalidInput("The zip file is encrypted.", code="encrypted", field="file")
-        try:
-            with archive.open(entry) as handle:
-                content = handle.read(left + 1)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError):
-            raise InvalidInput(
-                f"{entry.filename[:80]} cannot be read.", code="bad_zip", field="file"
-            ) from None
+        content = _content(archive, entry, left + 1)
         left -= len(content)
         if left < 0:
             raise InvalidInput("The project is larger than 5 MB.", code="too_large", field="file")
@@ -94,3 +107,19 @@ def read_project(data: bytes) -> list[ProjectFile]:
                 f"{entry.filename[:80]} is no text.", code="wrong_type", field="file"
             ) from None
     return found
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
+    if entry.flag_bits & 0x1:
+        raise InvalidInput("The zip file is encrypted.", code="encrypted", field="file")
+    if entry.compress_type not in _METHODS:
+        raise InvalidInput(
+            "The zip file is packed in an unusual way; pack it again with the usual method (deflate).",
+            code="bad_zip",
+            field="file",
+        )
+    try:
+        with archive.open(entry) as handle:
+            return handle.read(most)
+    except _DAMAGED:
+        raise InvalidInput(f"{entry.filename[:80]} cannot be read.", code="bad_zip", field="file") from None

@@ -73,5 +73,7 @@ def check_prompt(payload: Mapping[str, Any], *, needed: bool) -> dict[str, Any]:
 
 
 def cited(payload: Mapping[str, Any]) -> Sequence[str]:
-    """Ids of the guideline clauses that a payload cites."""
-    return [clause["id"] for clause in payload.get("clauses") or () if clause.get("id")]
+    """Ids of the guideline clauses that a payload cites; what is no citation is passed over."""
+    given = payload.get("clauses")
+    found = [c.get("id") for c in given if isinstance(c, Mapping)] if isinstance(given, list) else []
+    return [clause for clause in found if isinstance(clause, str) and clause]

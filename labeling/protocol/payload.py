@@ -30,3 +30,8 @@ def _depth(value: Any) -> int:
         layer = [item for v in inner for item in (v.values() if isinstance(v, dict) else v)]
         depth += bool(inner)
     return depth
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """An object within a payload; anything else, which no page sends, counts as an empty one."""
+    return value if isinstance(value, dict) else {}

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import display
-from labeling.actions import flags, reviews
+from labeling.actions import attachments, flags, reviews
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation, Flag
 from labeling.models.campaigns import Campaign, Visibility
@@ -100,6 +100,7 @@ def review(request: HttpRequest, pk: Any) -> HttpResponse:
         "flags": annotation.flags.filter(state=Flag.State.OPEN),
         "earlier": [(r.reviewer, r) for r in annotation.reviews.select_related("reviewer")],
         "changes": _changes(earlier, annotation) if earlier else [],
+        "attachments": attachments.shown(me(request), annotation.assignment),
         "editable": json.dumps(_editor_data(annotation)),
         "urls": {"decide": reverse("labeling:review_decide", args=[annotation.pk])},
     }
@@ -193,7 +194,11 @@ def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
         "item": task,
         "campaign": task.campaign,
         "answers": [
-            (f"Answer {n}" if blind else name(row.labeler), shown(row)) for n, row in enumerate(rows, 1)
+            (
+                f"Answer {n}" if blind else name(row.labeler),
+                shown(row) | {"attachments": attachments.shown(me(request), row.assignment)},
+            )
+            for n, row in enumerate(rows, 1)
         ],
     }
     return render(request, "labeling/adjudicate.html", context)
@@ -213,6 +218,7 @@ def annotation(request: HttpRequest, pk: Any) -> HttpResponse:
         "flags": found.flags.all(),
         "threads": found.threads.all(),
         "leads": leads_it(me(request), found.campaign),
+        "attachments": attachments.shown(me(request), found.assignment),
     }
     return render(request, "labeling/annotation.html", context)
 
@@ -230,6 +236,7 @@ def my_annotation(request: HttpRequest, pk: Any) -> HttpResponse:
         "reviews": found.reviews.all(),
         "appealed": found.threads.filter(topic="appeal").first(),
         "may_appeal": found.state in {"returned", "rejected"},
+        "attachments": attachments.shown(me(request), found.assignment),
     }
     return render(request, "labeling/my_annotation.html", context)
 

@@ -70,7 +70,8 @@ def test_what_a_kind_publishes_fits_the_schema(name, kind):
     payload = {k: v for k, v in payload.items() if k in GOOD[name] or k == "edited" and name == "preference"}
     if name == "conversation":
         payload["turns"] = {"1": {"mark": "bad", "alternative": "For how many, and when?"}}
-    rows = kind_of(name).rows(kind, submission(name, payload))
+    asked = {"edit_winner": True} if name == "preference" else {}
+    rows = kind_of(name).rows(kind, submission(name, payload, **asked))
     assert rows
     table = schema(kind).table([{**row, "id": row_id(n)} for n, row in enumerate(rows)])
     assert table.num_rows == len(rows)
@@ -100,7 +101,8 @@ def test_a_preference_publishes_the_winner_with_its_strength_and_models():
 
 def test_an_edited_winner_is_better_than_the_winner():
     payload = {**GOOD["preference"], "edited": "Because of Rayleigh scattering of short waves."}
-    first, second = kind_of("preference").rows("preferences", submission("preference", payload))
+    made = submission("preference", payload, edit_winner=True)
+    first, second = kind_of("preference").rows("preferences", made)
     assert second["rejected"] == first["chosen"]
     assert second["chosen"][0]["content"] == payload["edited"]
 

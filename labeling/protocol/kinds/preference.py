@@ -4,8 +4,10 @@ Strength is graded as post-training teams grade it: significantly better, better
 equal, either way (Llama 2, section 3.2.1), plus "both bad", which is no tie: neither should be learnt
 from. Payloads name the stored position of the better answer, never the side of the screen:
 
-``choice`` "0", "1", "equal" or "both_bad"; ``strength`` 1 to 3 where one is better; ``marks``: criterion →
-"0", "1", "equal" or "na"; ``reason``; ``clauses``; ``edited``: the winner as it should have been.
+``grade`` "0:3" (the answer stored first is significantly better) to "1:3", "equal" or "both_bad";
+``marks``: criterion → "0", "1", "equal" or "na" (each criterion is compared, not rated); ``reason``;
+``clauses``; ``edited``: the winner as it should have been, where the schema asks for it and answers are
+single turns. Whole conversations that begin alike have that beginning as their prompt, as TRL splits them.
 """
 
 from collections.abc import Sequence
@@ -24,6 +26,7 @@ from labeling.protocol.kind import (
     TaskView,
     Text,
 )
+from labeling.protocol.payload import mapping
 from tilth.errors import InvalidInput
 
 STRENGTHS = {3: "significantly better", 2: "better", 1: "slightly better"}
@@ -93,19 +96,57 @@ def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
     choice, _ = grade(payload)
     if not choice:
         found.append(Problem("grade", "Say which answer is better, or that both are bad."))
-    marks = payload.get("marks") or {}
+    marks = mapping(payload.get("marks"))
     for mark in schema["marks"]:
         value = marks.get(mark["name"])
         if value is None and schema["marks_required"]:
             found.append(Problem(f"marks.{mark['name']}", f"Compare them on “{mark['title']}”."))
-        elif value is not None and value not in MARK_VALUES:
+        elif value is not None and str(value) not in MARK_VALUES:
             found.append(
                 Problem(f"marks.{mark['name']}", f"“{mark['title']}” has no such answer as {value!r}.")
             )
-    return [*found, *_check_texts(payload, schema)]
+    return [*found, *_check_reason(payload, schema), *_check_edited(payload, task, schema)]
 
 
-def _check_texts(payload: Payload, schema: Schema) -> list[Problem]:
+def _check_edited(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
+    edited = edited_winner(payload, task, schema)
+    if not edited:
+        return []
+    choice, _ = grade(payload)
+    if choice not in {"0", "1"}:
+        return [Problem("edited", "There is no better answer to edit: grade one as better, or empty this.")]
+    if any(answer.position == int(choice) and answer.text.strip() == edited for answer in task.candidates):
+        return [Problem("edited", "This is the better answer unchanged: edit it, or empty this.")]
+    return []
+
+
+def edited_winner(payload: Payload, task: TaskView, schema: Schema) -> str:
+    """What the winner was made into; nothing where this is not asked for."""
+    return str(payload.get("edited") or "").strip() if _editable(task, schema) else ""
+
+
+def _editable(task: TaskView, schema: Schema) -> bool:
+    _, answers = split(task)
+    return bool(schema["edit_winner"]) and all(
+        [turn["role"] for turn in turns] == ["assistant"] for turns in answers.values()
+    )
+
+
+def split(task: TaskView) -> tuple[list[dict[str, Any]], dict[int, list[dict[str, Any]]]]:
+    """The prompt, and what answers it by stored position; without a prompt it is how both begin alike."""
+    prompt = messages.prompt_of(task.payload)
+    answers = {answer.position: messages.plain(answer.messages) for answer in task.candidates}
+    if messages.plain(task.payload.get("messages") or []):
+        return prompt, answers
+    shared = 0
+    turns = list(zip(*answers.values(), strict=False))
+    while shared < len(turns) - 1 and turns[shared][0] == turns[shared][1]:
+        shared += 1
+    first = next(iter(answers.values()))[:shared]
+    return [*prompt, *first], {position: turns[shared:] for position, turns in answers.items()}
+
+
+def _check_reason(payload: Payload, schema: Schema) -> list[Problem]:
     reason = str(payload.get("reason") or "").strip()
     if schema["reason_required"] and not reason:
         return [Problem("reason", "Give a short reason.")]
@@ -140,6 +181,7 @@ def view(task: TaskView, schema: Schema) -> dict[str, Any]:
         "letters": {left.position: "A", right.position: "B"},
         "grades": grades(task),
         "mark_options": keyed,
+        "editable": _editable(task, schema),
     }
 
 
@@ -172,9 +214,13 @@ def measure(payload: Payload, task: TaskView, schema: Schema) -> dict[str, Any]:
     values: dict[str, Any] = {"choice": choice}
     if choice != "both_bad":
         values["preference"] = {"0": strength, "1": -strength}.get(choice, 0)
-    marks = payload.get("marks") or {}
-    values |= {f"mark_{name}": value for name, value in marks.items() if value not in (None, "na")}
-    return values
+    return values | {f"mark_{name}": value for name, value in _marks(payload, schema) if value != "na"}
+
+
+def _marks(payload: Payload, schema: Schema) -> list[tuple[str, str]]:
+    """Criteria of the schema that were compared, with what was said."""
+    marks = mapping(payload.get("marks"))
+    return [(mark["name"], str(marks[mark["name"]])) for mark in schema["marks"] if marks.get(mark["name"])]
 
 
 def score(payload: Payload, gold: Payload, schema: Schema) -> float:
@@ -190,10 +236,9 @@ def facts(payload: Payload, task: TaskView, schema: Schema) -> list[tuple[str, s
     """The grade and the marks, by the letters of the sides."""
     words = {row["value"]: row["label"] for row in grades(task)}
     options = {option["value"]: option["label"] for option in view(task, schema)["mark_options"]}
-    marks = payload.get("marks") or {}
     titles = {mark["name"]: mark["title"] for mark in schema["marks"]}
     found = [("Grade", words.get(str(payload.get("grade")), "none"))]
-    return found + [(titles.get(n, n), options.get(v, str(v))) for n, v in marks.items() if v is not None]
+    return found + [(titles[name], options.get(value, value)) for name, value in _marks(payload, schema)]
 
 
 def read_gold(value: Any, schema: Schema) -> dict[str, Any]:
@@ -232,19 +277,19 @@ def rows(dataset_kind: str, submission: Submission) -> list[dict[str, Any]]:
     """Pairs for ``preferences`` (and edit > winner), ``battles`` between named models, edited winners."""
     choice, strength = grade(submission.payload)
     by_position = {answer.position: answer for answer in submission.task.candidates}
+    prompt, turns = split(submission.task)
     if dataset_kind == "battles":
-        return _battles(choice, by_position, submission)
+        return _battles(choice, by_position, prompt)
     if choice not in {"0", "1"}:
         return []
-    prompt = messages.prompt_of(submission.task.payload)
     better, worse = by_position[int(choice)], by_position[1 - int(choice)]
-    edited = str(submission.payload.get("edited") or "").strip()
+    edited = edited_winner(submission.payload, submission.task, submission.schema)
     if dataset_kind == "conversations":
         return [{"messages": [*prompt, *messages.assistant(edited)]}] if edited else []
     pair = {
         "prompt": prompt,
-        "chosen": messages.plain(better.messages),
-        "rejected": messages.plain(worse.messages),
+        "chosen": turns[better.position],
+        "rejected": turns[worse.position],
         "strength": strength,
         "chosen_model": better.model or None,
         "rejected_model": worse.model or None,
@@ -261,14 +306,16 @@ def rows(dataset_kind: str, submission: Submission) -> list[dict[str, Any]]:
     return [pair, improved] if edited else [pair]
 
 
-def _battles(choice: str, by_position: dict[int, Answer], submission: Submission) -> list[dict[str, Any]]:
+def _battles(
+    choice: str, by_position: dict[int, Answer], prompt: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """A battle needs two names; the winner is a, b, tie or both_bad."""
     first, second = by_position[0], by_position[1]
     if not (first.model and second.model):
         return []
     return [
         {
-            "prompt": messages.prompt_of(submission.task.payload),
+            "prompt": prompt,
             "model_a": first.model,
             "model_b": second.model,
             "winner": {"0": "a", "1": "b", "equal": "tie"}.get(choice, choice),

@@ -22,6 +22,7 @@ from labeling.protocol.kind import (
     TaskView,
     Text,
 )
+from labeling.protocol.payload import mapping
 from tilth.errors import InvalidInput
 
 MOST_POINTS = 9
@@ -55,7 +56,7 @@ def points_of(criterion: dict[str, Any]) -> list[dict[str, Any]]:
             number = float(value)
         except ValueError:
             raise schemas.wrong("criteria", f"has the point {line!r}; write it like 3: Fair") from None
-        if not colon or not label.strip() or abs(number) > 1e6:
+        if not colon or not label.strip() or not abs(number) <= 1e6:  # NaN is no point either
             raise schemas.wrong("criteria", f"has the point {line!r}; write it like 3: Fair")
         found.append({"value": int(number) if number.is_integer() else number, "label": label.strip()})
     return [{**point, "key": str(key)} for key, point in enumerate(found, start=1)]
@@ -104,7 +105,7 @@ def blank(task: TaskView, schema: Schema) -> dict[str, Any]:
 def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
     """Every criterion has one of its points, or is marked as not to be judged."""
     found = []
-    scores, cannot = payload.get("scores") or {}, payload.get("cannot") or {}
+    scores, cannot = mapping(payload.get("scores")), mapping(payload.get("cannot"))
     for criterion in schema["criteria"]:
         name, path = criterion["name"], f"scores.{criterion['name']}"
         if schema["allow_cannot_judge"] and cannot.get(name) is True:
@@ -112,7 +113,7 @@ def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
         value = scores.get(name)
         if value is None:
             found.append(Problem(path, f"Rate “{criterion['title']}”."))
-        elif value not in [point["value"] for point in points_of(criterion)]:
+        elif isinstance(value, bool) or value not in [point["value"] for point in points_of(criterion)]:
             found.append(Problem(path, f"“{criterion['title']}” has no point {value!r}."))
     if schema["comment_required"] and not str(payload.get("comment") or "").strip():
         found.append(Problem("comment", "Say in a comment why."))
@@ -151,7 +152,7 @@ def measure(payload: Payload, task: TaskView, schema: Schema) -> dict[str, Any]:
 
 
 def _scores(payload: Payload, schema: Schema) -> list[tuple[str, float]]:
-    scores, cannot = payload.get("scores") or {}, payload.get("cannot") or {}
+    scores, cannot = mapping(payload.get("scores")), mapping(payload.get("cannot"))
     names = [criterion["name"] for criterion in schema["criteria"]]
     return [(n, scores[n]) for n in names if scores.get(n) is not None and cannot.get(n) is not True]
 
@@ -169,12 +170,12 @@ def score(payload: Payload, gold: Payload, schema: Schema) -> float:
 
 def facts(payload: Payload, task: TaskView, schema: Schema) -> list[tuple[str, str]]:
     """Each criterion with the words of its point."""
-    scores, cannot = payload.get("scores") or {}, payload.get("cannot") or {}
+    scores, cannot = mapping(payload.get("scores")), mapping(payload.get("cannot"))
     found = []
     for criterion in schema["criteria"]:
         words = {point["value"]: f"{point['value']} {point['label']}" for point in points_of(criterion)}
         name = criterion["name"]
-        said = "cannot judge" if cannot.get(name) else words.get(scores.get(name), "not rated")
+        said = "cannot judge" if cannot.get(name) is True else words.get(scores.get(name), "not rated")
         found.append((criterion["title"], said))
     return found
 
@@ -250,4 +251,5 @@ KIND = TaskKind(
     rows=rows,
     score=score,
     read_gold=read_gold,
+    module=True,
 )

@@ -22,11 +22,13 @@ function editWinner(root, api) {
   if (!box) return;
   const button = box.querySelector("[data-copy-winner]");
   const winner = () => /^[01]/.exec(api.payload().grade ?? "")?.[0];
-  const update = () => (button.disabled = !winner());
+  const area = box.querySelector("textarea");
+  const originals = [...box.querySelectorAll("template")].map((one) => one.content.textContent);
+  const update = () => (button.disabled = !winner() || !["", ...originals].includes(area.value)); // own words stay
   button.addEventListener("click", () => {
     const text = box.querySelector(`template[data-answer="${winner()}"]`).content.textContent;
     api.fill({ ...api.payload(), edited: text });
-    box.querySelector("textarea").focus();
+    area.focus();
   });
   root.addEventListener("input", update);
   root.addEventListener("tilth:filled", () => {
