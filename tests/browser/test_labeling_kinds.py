@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from labeling.models.annotations import Annotation
-from tests.labeling.campaigns import campaign, join
+from tests.labeling.campaigns import ANSWERS, campaign, join
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -26,7 +26,7 @@ def axe_clean(page: Page) -> None:
 
 
 def test_a_comparison_by_keyboard_alone(page_for, people, shoot):
-    made = campaign(tasks=2, lead=people["lead"])
+    made = campaign(tasks=2, lead=people["lead"], schema={"edit_winner": True})
     join(made, people["labeler"])
     page = page_for("labeler", viewport={"width": 1440, "height": 900})
     open_task(page, made)
@@ -36,6 +36,10 @@ def test_a_comparison_by_keyboard_alone(page_for, people, shoot):
         page.keyboard.press(key)
     page.keyboard.press("f")
     page.keyboard.type("It names the reason.")
+    for key in ("Tab", "Tab", "Enter", "Tab", "Enter", "Control+End"):
+        page.keyboard.press(key)
+    page.keyboard.type(" Always.")
+    expect(page.get_by_role("button", name="Start from the better answer")).to_be_disabled()
     expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
     shoot(page, "preference")
     page.keyboard.press("Control+Enter")
@@ -44,7 +48,8 @@ def test_a_comparison_by_keyboard_alone(page_for, people, shoot):
     right = done.display["order"][1]
     assert done.payload["grade"] == f"{right}:2"
     assert list(done.payload["marks"].values()) == [str(done.display["order"][0]), "equal", str(right), "na"]
-    assert done.inputs["typed"] == len("It names the reason.")
+    assert done.payload["edited"] == f"{ANSWERS['preference'][right]} Always."
+    assert done.inputs["typed"] == len("It names the reason. Always.")
     assert "model-0" not in page.content()
 
 
@@ -59,11 +64,17 @@ def test_a_rating_by_keyboard_alone(page_for, people, shoot):
     open_task(page, made)
     axe_clean(page)
     page.keyboard.press("3")
+    page.keyboard.press("x")
+    expect(page.get_by_label("Cannot judge").nth(1)).to_be_checked()
     page.keyboard.press("2")
+    expect(page.get_by_label("Cannot judge").nth(1)).not_to_be_checked()
+    expect(page.locator(":focus")).to_be_checked()
     shoot(page, "rating-dark")
     page.keyboard.press("Control+Enter")
     expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
-    assert Annotation.objects.get().payload["scores"] == {"style": 3, "facts": 2}
+    payload = Annotation.objects.get().payload
+    assert payload["scores"] == {"style": 3, "facts": 2}
+    assert payload["cannot"] == {"style": False, "facts": False}
 
 
 def test_an_ideal_conversation_is_written(page_for, people, shoot):

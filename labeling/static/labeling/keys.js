@@ -29,7 +29,7 @@ export class Keys {
     const at = rows.indexOf(this.row);
     const next = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
     this.setRow(next);
-    (next.querySelector("input:checked, [data-key], input, button") ?? next).focus({ preventScroll: true });
+    (next.querySelector("input:checked") ?? next.querySelector("[data-key], input, button") ?? next).focus({ preventScroll: true });
     next.scrollIntoView({ block: "nearest" });
     return true;
   }
