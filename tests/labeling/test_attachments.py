@@ -37,9 +37,10 @@ def packed(files, method=zipfile.ZIP_DEFLATED):
         (b"<p>Hello", "page.HTM", "text/html"),
         (b"<p>Hello", "page.png", "text/plain"),
         ("Grüße".encode(), "a.exe", "text/plain"),
-        (b"An <svg> element draws.", "notes.txt", "text/plain"),
+        (b"<svg onload=alert(1)>", "a.svg", "text/plain"),
         (packed({"a.txt": "a"}), "a.png", "application/zip"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",
 )
 def test_a_file_is_what_its_bytes_say(data, name, kind):
     assert sniff(data, name) == kind
@@ -51,15 +52,15 @@ def test_a_file_is_what_its_bytes_say(data, name, kind):
         (b"", "empty"),
         (b"\x7fELF\x02\0", "Attach images"),
         ("Grüße".encode("latin-1"), "Attach images"),
-        (b"<svg onload=alert(1)>", "SVG"),
-        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x -->\n<s:svg xmlns:s='x'/>", "SVG"),
-        (b"<!DOCTYPE svg PUBLIC '-//W3C'><SVG/>", "SVG"),
         (packed({"a.txt": b"\xff\xfe"}), "a.txt is no text"),
         (packed({f"{n}.txt": "" for n in range(201)}), "200 files"),
         (packed({"a.txt": "a" * 100})[:-60], "damaged"),
         (packed({"a.txt": "a"}, zipfile.ZIP_BZIP2), "deflate"),
         (packed({"a.txt": "a"}, zipfile.ZIP_LZMA), "deflate"),
     ],
+    ids=lambda value: (
+        value if isinstance(value, str) else "data"
+    ),  # an archive holds the time: as an id it would differ from one test process to the next
 )
 def test_what_is_no_such_file_is_refused_with_the_reason(data, complaint):
     with pytest.raises(InvalidInput, match=complaint):
@@ -137,8 +138,11 @@ def test_files_are_sent_shown_and_removed_over_the_web(client_for, people, stora
     text = client.get(sent.json()["url"]).text
     assert "src/a.py" in text
     assert "print(&#x27;&lt;b&gt;&#x27;)" in text
-    refused = client.post(url, b"<svg/>", "application/octet-stream", headers={"X-File-Name": "a.svg"})
-    assert (refused.status_code, refused.json()["code"]) == (400, "svg")
+    download = client.get(f"{sent.json()['url']}?download=1")
+    assert download.content == project
+    assert download["Content-Disposition"] == 'attachment; filename="it_all.zip"'
+    refused = client.post(url, b"\x7fELF\0", "application/octet-stream", headers={"X-File-Name": "a.png"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "wrong_type")
     pdf = client.post(url, b"%PDF-1.7", "application/octet-stream", headers={"X-File-Name": "a%22.pdf"})
     response = client.get(pdf.json()["url"])
     assert response["Content-Disposition"] == 'attachment; filename="a_.pdf"'
