@@ -1,7 +1,6 @@
 """What an attached file really is, told by its bytes and never by its name; and what a project holds."""
 
 import io
-import re
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ _MAGIC = (
     (b"PK\x03\x04", "application/zip"),
 )
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-_FIRST_ELEMENT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
 _ENTRY = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
@@ -31,7 +29,8 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, O
 def sniff(data: bytes, name: str) -> str:
     """The media type, or :class:`InvalidInput` for anything but images, PDF, text, HTML and zipped text.
 
-    HTML is text that calls itself so by its name: it is only ever shown in a sandboxed frame.
+    HTML is text that calls itself so by its name: it is only ever shown in a sandboxed frame. SVG, which
+    may carry scripts, is text like any other: it is never drawn.
     """
     if not data:
         raise InvalidInput("The file is empty.", code="empty_file", field="file")
@@ -56,18 +55,7 @@ def sniff(data: bytes, name: str) -> str:
             code="wrong_type",
             field="file",
         )
-    if _is_svg(text):
-        raise InvalidInput(
-            "SVG can carry scripts; save the drawing as PNG and attach that.", code="svg", field="file"
-        )
     return "text/html" if name.lower().endswith((".html", ".htm")) else "text/plain"
-
-
-def _is_svg(text: str) -> bool:
-    """Whether it is markup whose first element, behind prologue and comments, is ``svg``."""
-    head = text[:4096].lstrip("\ufeff \t\r\n")
-    first = _FIRST_ELEMENT.search(head) if head.startswith("<") else None
-    return first is not None and first.group(1).lower() == "svg"
 
 
 @dataclass(frozen=True, slots=True)

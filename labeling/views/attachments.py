@@ -60,9 +60,10 @@ def attachment(request: HttpRequest, pk: Any) -> HttpResponseBase:
     """The file: images and PDF as they are, HTML cleaned and sandboxed, text as text, projects file by file."""
     found = attachments.find(me(request), pk)
     data = attachments.read(found)
+    download = "download" in request.GET
     if found.media_type == "text/html":
         return sandboxed_response(data)
-    if found.media_type == "application/zip":
+    if found.media_type == "application/zip" and not download:
         return render(request, "labeling/project.html", {"attachment": found, "files": read_project(data)})
     media = "text/plain; charset=utf-8" if found.media_type == "text/plain" else found.media_type
     response = HttpResponse(data, content_type=media)
@@ -70,7 +71,7 @@ def attachment(request: HttpRequest, pk: Any) -> HttpResponseBase:
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    inline = found.media_type in (*IMAGES, "text/plain") and "download" not in request.GET
+    inline = found.media_type in (*IMAGES, "text/plain") and not download
     kind = "inline" if inline else "attachment"
     ascii_name = "".join(c if (c.isascii() and c.isalnum()) or c in "._-" else "_" for c in found.name)
     response.headers["Content-Disposition"] = f'{kind}; filename="{ascii_name}"'
