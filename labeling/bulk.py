@@ -20,16 +20,22 @@ def store(like: Task, rows: Sequence[Mapping[str, Any]]) -> None:
     A row has the columns in which it differs from ``like`` (``TaskRow.to_columns`` and its ``position``);
     JSON columns are JSON text. ``candidates`` is a list of rows of the other table.
     """
-    tasks, candidates = [], []
-    common, answer = _columns(like), _columns(Candidate(messages=[]))
+    task, answer = _columns(like), _columns(Candidate(messages=[]))
     del answer["id"]
-    for row, pk in zip(rows, _reserve(len(rows)), strict=True):
-        given = {name: value for name, value in row.items() if name in common}
-        tasks.append([*{**common, **given, "id": pk}.values()])
-        for position, candidate in enumerate(row["candidates"]):
-            candidates.append([*{**answer, **candidate, "task_id": pk, "position": position}.values()])
-    _insert(Task, common, tasks)
+    ids = _reserve(len(rows))
+    # One row at a time goes to the database: lists of them all would keep the garbage collector busy.
+    _insert(Task, task, (_filled(task, row, id=pk) for row, pk in zip(rows, ids, strict=True)))
+    candidates = (
+        _filled(answer, candidate, task_id=pk, position=position)
+        for row, pk in zip(rows, ids, strict=True)
+        for position, candidate in enumerate(row["candidates"])
+    )
     _insert(Candidate, answer, candidates)
+
+
+def _filled(columns: Mapping[str, Any], row: Mapping[str, Any], **own: Any) -> list[Any]:
+    """The columns' values in their order, with the row's and those of this row alone in place of the common."""
+    return list({**columns, **{k: v for k, v in row.items() if k in columns}, **own}.values())
 
 
 def _columns(like: Model) -> dict[str, Any]:
@@ -45,7 +51,7 @@ def _columns(like: Model) -> dict[str, Any]:
     return found
 
 
-def _reserve(count: int) -> Iterable[int]:
+def _reserve(count: int) -> Sequence[int]:
     """Ids for so many tasks that nobody else gets."""
     if connection.vendor != "postgresql":
         # The write transaction is exclusive there: nobody else can insert before it ends.
@@ -59,7 +65,7 @@ def _reserve(count: int) -> Iterable[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _insert(model: type[Model], columns: Iterable[str], rows: Sequence[Sequence[Any]]) -> None:
+def _insert(model: type[Model], columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     names = [f'"{column}"' for column in columns]
     table = f'"{model._meta.db_table}" ({", ".join(names)})'
     with connection.cursor() as cursor:
@@ -67,6 +73,6 @@ def _insert(model: type[Model], columns: Iterable[str], rows: Sequence[Sequence[
             with cursor.copy(f"COPY {table} FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
-        elif rows:
+        else:
             marks = ", ".join(["%s"] * len(names))
             cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 (our own names)
