@@ -266,9 +266,7 @@ def set_quota(
     if not 0 < target <= 10_000_000:
         raise InvalidInput("Ask for 1 to 10,000,000 submissions.", code="bad_target", field="target")
     inside = {f"task__{name}": value for name, value in cell.items() if value}
-    filled = campaign.annotations.filter(
-        current=True, attempt=1, assignment__slot__isnull=False, **inside
-    ).count()
+    filled = campaign.annotations.filter(current=True, assignment__slot__isnull=False, **inside).count()
     Campaign.objects.filter(pk=campaign.pk).update(has_quotas=True)
     quota, _ = campaign.quotas.update_or_create(**cell, defaults={"target": target, "filled": filled})
     return quota

@@ -163,13 +163,19 @@ def _count(annotation: Annotation, assignment: Assignment, sign: int, **seconds:
     """The labeler's day, the quota and the gold record; with ``sign`` -1 everything but the time is taken back."""
     campaign = assignment.campaign
     tallies.add(campaign.pk, annotation.labeler_id, None, submitted=sign, **seconds)
-    if campaign.has_quotas and assignment.slot is not None and annotation.attempt == 1:
+    if campaign.has_quotas and assignment.slot is not None and not _counted_before(annotation):
         fill_quota(assignment.task, sign)
     if annotation.gold_score is not None:
         Member.objects.filter(campaign=campaign, user_id=annotation.labeler_id).update(
             gold_seen=F("gold_seen") + sign, gold_score=F("gold_score") + sign * annotation.gold_score
         )
         safeguards.check_gold(campaign, annotation.labeler_id)
+
+
+def _counted_before(annotation: Annotation) -> bool:
+    """Whether the slot has filled its quota with an earlier attempt that was not taken back."""
+    earlier = Annotation.objects.filter(assignment=annotation.assignment_id, attempt__lt=annotation.attempt)
+    return annotation.attempt > 1 and earlier.exclude(state=AnnotationState.UNDONE).exists()
 
 
 def _time_since(last: Annotation | None, annotation: Annotation) -> dict[str, float]:

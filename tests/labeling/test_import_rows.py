@@ -205,6 +205,27 @@ def test_quotas_follow_a_task_that_moves_to_another_cell(lead, cast):
     assert {c.topic: c.submitted for c in coverage.matrix(made) if c.target} == filled
 
 
+def test_a_slot_fills_its_quota_once_however_often_it_is_handed_in(lead, cast):
+    made = campaign(tasks=1, lead=lead.user)
+    join(made, cast[0])
+    actor = Actor(user=cast[0])
+    campaigns.set_quota(lead, made, topic="", difficulty="", language="", target=5)
+    made.refresh_from_db()
+    held = claims.claim(actor, made)
+    drafts.save_draft(actor, held, Save(held.hold_token, 0, GOOD))
+    filled = []
+    for number in range(2):
+        held.refresh_from_db()
+        save = Save(held.hold_token, held.draft_revision, GOOD)
+        done = submissions.submit(actor, held, Handed(save, key=f"key number {number}"))
+        filled.append(made.quotas.get().filled)
+        if number == 0:
+            submissions.undo(actor, done)
+            filled.append(made.quotas.get().filled)
+    assert filled == [1, 0, 1]
+    assert campaigns.set_quota(lead, made, topic="", difficulty="", language="", target=6).filled == 1
+
+
 def test_a_gold_task_that_nobody_has_had_becomes_ordinary_without_its_answer(lead, cast):
     made = campaign(tasks=2, lead=lead.user, gold_rate=1.0)
     join(made, cast[0])
