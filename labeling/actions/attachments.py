@@ -77,7 +77,7 @@ def remove(actor: Actor, attachment: Attachment) -> None:
     """Take a file away again; what was handed in keeps its files."""
     if attachment.assignment is not None:
         require_own(actor, attachment.assignment)
-        if not Assignment.objects.select_for_update(of=("self",)).get(pk=attachment.assignment_id).is_open:
+        if not Assignment.objects.select_for_update(of=("self",)).get(pk=attachment.assignment.pk).is_open:
             raise Conflict("This work has been handed in with its files.", code="not_held")
     else:
         require_lead(actor, attachment.campaign)
