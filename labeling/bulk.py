@@ -75,4 +75,5 @@ def _insert(model: type[Model], columns: Iterable[str], rows: Iterable[Sequence[
                     copy.write_row(row)
         else:
             marks = ", ".join(["%s"] * len(names))
-            cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 (our own names)
+            statement = f"INSERT INTO {table} VALUES ({marks})"  # noqa: S608 (our own names)
+            cursor.executemany(statement, list(rows))
