@@ -22,6 +22,9 @@ from tilth.errors import Conflict, InvalidInput, PermissionDenied
 Role, State = Task.Role, Task.State
 FACETS = ("topic", "difficulty", "language")
 BATCH = 500
+MOST_CHANGED = 100_000
+"""Tasks that one action changes at most, so that it ends while somebody waits for it."""
+
 MOST_ROWS = 1_000
 MOST_WAITING = 10
 """Prompts of one's own that may wait for an answer."""
@@ -184,7 +187,7 @@ def set_gold(actor: Actor, task: Task, answer: Any) -> Task:
 def set_role(actor: Actor, campaign: Campaign, chosen: QuerySet[Task], role: str) -> int:
     """Make tasks that nobody has had pilot tasks, or ordinary ones again; returns how many changed.
 
-    Ordinary ones have no known answer: a gold task loses it.
+    Ordinary ones have no known answer: a gold task loses it. At most :data:`MOST_CHANGED` change at once.
     """
     require_lead(actor, campaign)
     if role not in {Role.NORMAL, Role.PILOT}:
@@ -192,7 +195,7 @@ def set_role(actor: Actor, campaign: Campaign, chosen: QuerySet[Task], role: str
             "Tasks become ordinary or pilot tasks here; known answers are set one by one.", field="role"
         )
     changed = 0
-    for ids in _batches(chosen.filter(campaign=campaign).exclude(role=role)):
+    for ids in _batches(chosen.filter(campaign=campaign, live=0).exclude(role=role)):
         # Under the rows' locks, as a claim takes them: whoever has a task has it before this, or comes after.
         locked = list(
             Task.objects.select_for_update(of=("self",)).filter(pk__in=ids).values_list("pk", flat=True)
@@ -200,6 +203,8 @@ def set_role(actor: Actor, campaign: Campaign, chosen: QuerySet[Task], role: str
         taken = Assignment.objects.filter(task__in=locked).values("task")
         free = Task.objects.filter(pk__in=locked).exclude(pk__in=taken)
         changed += free.update(role=role, **({"gold": None} if role == Role.NORMAL else {}))
+        if changed >= MOST_CHANGED:
+            break
     audit.record(actor, "tasks.role", campaign.reference, role=role, tasks=changed)
     return changed
 
@@ -216,13 +221,18 @@ def _batches(rows: QuerySet[Task]) -> Iterator[list[int]]:
 
 @transaction.atomic
 def withdraw(actor: Actor, campaign: Campaign, chosen: QuerySet[Task], *, withdrawn: bool = True) -> int:
-    """Take tasks out of the queue, or put them back. Held work stays with its labelers."""
+    """Take tasks out of the queue, or put them back. Held work stays with its labelers.
+
+    At most :data:`MOST_CHANGED` change at once; returns how many did.
+    """
     require_lead(actor, campaign)
-    rows = chosen.filter(campaign=campaign)
-    if withdrawn:
-        changed = rows.filter(state=State.OPEN).update(state=State.WITHDRAWN)
-    else:
-        changed = rows.filter(state=State.WITHDRAWN).update(state=State.OPEN)
+    before, after = (State.OPEN, State.WITHDRAWN) if withdrawn else (State.WITHDRAWN, State.OPEN)
+    rows = chosen.filter(campaign=campaign, state=before)
+    last = (
+        rows.order_by("position").values_list("position", flat=True)[MOST_CHANGED - 1 : MOST_CHANGED].first()
+    )
+    changed = (rows if last is None else rows.filter(position__lte=last)).update(state=after)
+    if not withdrawn:
         Task.objects.filter(
             campaign=campaign, state=State.OPEN, role=Role.NORMAL, submitted__gte=F("overlap")
         ).update(state=State.DONE)

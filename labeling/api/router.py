@@ -79,13 +79,17 @@ class TaskOut(Schema):
 
 
 class ImportIn(Schema):
-    """A source of tasks: an upload's sha256, or a version such as ``pages@3``."""
+    """A source of tasks: an upload's sha256, or a version such as ``pages@3`` with conditions on its rows."""
 
     upload: str = ""
     version: str = ""
+    words: str = ""
+    filters: dict[str, str] = {}
     mapping: dict[str, str] = {}
     role: str = "normal"
     limit: int = 0
+    sample: bool = False
+    seed: int = 0
 
 
 class ImportOut(Schema):
@@ -234,9 +238,10 @@ def add_tasks(request: HttpRequest, campaign_id: int, data: TasksIn) -> tuple[in
 def start_import(request: HttpRequest, campaign_id: int, data: ImportIn) -> tuple[int, TaskImport]:
     """Import tasks out of an upload or a dataset version."""
     found = get_object_or_404(Campaign, pk=campaign_id)
-    source = imports.source_params(found, upload=data.upload, version=data.version)
-    options = {"mapping": data.mapping, "role": data.role, "limit": data.limit}
-    return 202, imports.start(request.auth, found, source, **options)  # type: ignore[attr-defined, arg-type]
+    where = {"words": data.words, "filters": data.filters}
+    source = imports.source_params(found, upload=data.upload, version=data.version, where=where)
+    options = data.dict(include={"mapping", "role", "limit", "sample", "seed"})
+    return 202, imports.start(request.auth, found, source, **options)  # type: ignore[attr-defined]
 
 
 @router.get("/labeling/imports/{int:import_id}", auth=bearer("campaigns.view"), response=ImportOut)

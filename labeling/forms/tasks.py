@@ -117,9 +117,9 @@ class ImportForm(forms.Form):
 
 
 class QuotaForm(forms.Form):
-    """How many submissions are wanted in a cell; empty parts mean any."""
+    """How many submissions are wanted in a cell."""
 
-    topic = forms.CharField(max_length=80, required=False)
-    difficulty = forms.CharField(max_length=40, required=False)
-    language = forms.CharField(max_length=12, required=False)
+    topic = forms.CharField(max_length=80, required=False, help_text="Empty means any.")
+    difficulty = forms.CharField(max_length=40, required=False, help_text="Empty means any.")
+    language = forms.CharField(max_length=12, required=False, help_text="Empty means any.")
     target = forms.IntegerField(label="Submissions", min_value=0, help_text="0 takes the quota away.")

@@ -79,7 +79,9 @@ class Task(models.Model):
         GOLD = "gold", "Known answer"
         PILOT = "pilot", "Pilot"
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="tasks")
+    # Foreign keys that an index below begins with, or that nothing looks up, have none of their own:
+    # every claim changes a task's row, and that writes to each of its indexes.
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="tasks", db_index=False)
     position = models.PositiveBigIntegerField(help_text="place in the campaign's order, from 1")
     key = models.CharField(max_length=64, help_text="row id of what is labelled")
     source = models.CharField(
@@ -98,12 +100,18 @@ class Task(models.Model):
     submitted = models.PositiveSmallIntegerField(default=0, help_text="submissions in slots")
     disagreement = models.FloatField(null=True, blank=True, help_text="0 all agree … 1 none do; once done")
     reserved_for = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
     )
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
         blank=True,
+        db_index=False,
         on_delete=models.PROTECT,
         related_name="+",
         help_text="who wrote what is judged; not given to them, unless reserved for them",
@@ -127,6 +135,14 @@ class Task(models.Model):
                 fields=["campaign", "live", "position"],
                 condition=Q(state="open", role="normal"),
                 name="task_queue",
+            ),
+            *(
+                models.Index(
+                    fields=["campaign", facet, "live", "position"],
+                    condition=Q(state="open", role="normal") & ~Q(**{facet: ""}),
+                    name=f"task_{facet}",
+                )
+                for facet in ("topic", "difficulty", "language")
             ),
             models.Index(
                 fields=["campaign", "role", "position"],
@@ -180,7 +196,7 @@ class TaskVersion(models.Model):
 class Candidate(models.Model):
     """One answer (or whole conversation) that a task shows; never changed once it exists."""
 
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="candidates")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="candidates", db_index=False)
     position = models.PositiveSmallIntegerField(help_text="0, 1, … as they came; labelers see them shuffled")
     messages = models.JSONField(help_text="list of messages (role, content)")
     model = models.CharField(max_length=200, blank=True)

@@ -15,6 +15,8 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import TilthError
 
+ASKED = ("topic", "difficulty", "language", "target")
+
 
 @requires("campaigns.view")
 @require_GET
@@ -25,7 +27,7 @@ def coverage(request: HttpRequest, pk: int) -> HttpResponse:
         "campaign": campaign,
         "tab": "coverage",
         "cells": coverages.matrix(campaign),
-        "form": QuotaForm(),
+        "form": QuotaForm(initial={name: request.GET.get(name, "") for name in ASKED}),
         "leads": leads_it(me(request), campaign),
     }
     return render(request, "labeling/coverage.html", context)
@@ -44,5 +46,6 @@ def quota(request: HttpRequest, pk: int) -> HttpResponse:
         except TilthError as error:
             messages.error(request, error.message)
     else:
-        messages.error(request, "A quota needs a number from 0.")
+        wrong = [f"{name}: {' '.join(map(str, why))}" for name, why in form.errors.items()]
+        messages.error(request, "; ".join(wrong))
     return redirect("labeling:campaign_coverage", pk)

@@ -91,7 +91,12 @@ def _act(
             done = tasks.withdraw(actor, campaign, rows, withdrawn=verb == "withdraw")
         else:
             done = tasks.set_role(actor, campaign, rows, verb)
-        messages.success(request, f"{done:,} task{'' if done == 1 else 's'} changed.")
+        more = (
+            " These are as many as change at once; do it again for the rest."
+            if done >= tasks.MOST_CHANGED
+            else ""
+        )
+        messages.success(request, f"{done:,} task{'' if done == 1 else 's'} changed.{more}")
     except TilthError as error:
         messages.error(request, error.message)
     query = urlencode({name: value for name, value in chosen.items() if value})

@@ -84,6 +84,19 @@ def test_bulk_actions_on_a_selection_tell_its_number_first(client, lead):
     assert list(made.tasks.filter(role="pilot").values_list("position", flat=True)) == [1]
 
 
+def test_a_huge_selection_is_changed_in_parts(client, lead, monkeypatch):
+    monkeypatch.setattr(tasks, "MOST_CHANGED", 2)
+    monkeypatch.setattr(tasks, "BATCH", 1)
+    made = campaign(tasks=3, lead=lead.user)
+    address = reverse("labeling:campaign_tasks", args=[made.pk])
+    for verb, changed in (("withdraw", {"state": "withdrawn"}), ("pilot", {"role": "pilot"})):
+        asked = {"verb": verb, "all": "1", "confirmed": "1"}
+        assert "do it again for the rest" in client.post(address, asked, follow=True).content.decode()
+        assert list(made.tasks.filter(**changed).values_list("position", flat=True)) == [1, 2]
+        assert "do it again" not in client.post(address, asked, follow=True).content.decode()
+        assert made.tasks.filter(**changed).count() == 3
+
+
 def test_texts_are_edited_one_by_one_and_versions_show_what_changed(client, lead):
     made = campaign("rating", lead=lead.user)
     document_ = {"text": "Old\r\nwheat", "url": "https://example.org/w", "html": "<p>Old"}
@@ -175,3 +188,17 @@ def test_a_failed_import_still_offers_its_report(client, lead, storage):
     assert "bad-rows.csv" not in client.get(address).content.decode()
     storage.write_bytes(report_key(row.job.prefix), b"row,field,problem\r\n1,answers,needs 2\r\n")
     assert "bad-rows.csv" in client.get(address).content.decode()
+
+
+def test_a_cell_of_the_matrix_leads_to_its_quota(client, lead):
+    made = campaign(lead=lead.user)
+    task(made, topic="law & order", language="en")
+    address = reverse("labeling:campaign_coverage", args=[made.pk])
+    link = re.search(r'href="(\?topic=[^"]+)#ask"', client.get(address).content.decode()).group(1)
+    text = client.get(address + link.replace("&amp;", "&")).content.decode()
+    assert 'name="topic" value="law &amp; order"' in text and 'name="language" value="en"' in text
+    quota = {"topic": "law & order", "difficulty": "", "language": "en"}
+    client.post(reverse("labeling:quota", args=[made.pk]), {**quota, "target": 3})
+    assert made.quotas.get().target == 3
+    wrong = client.post(reverse("labeling:quota", args=[made.pk]), {**quota, "target": "-1"}, follow=True)
+    assert "greater than or equal to 0" in wrong.content.decode()
