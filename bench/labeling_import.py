@@ -100,7 +100,7 @@ def open_pages(campaign: int, rows: int) -> None:
     base = f"/labeling/campaigns/{campaign}"
     client.get(f"{base}/tasks/")
     for what in ("tasks/", f"tasks/?after={rows - 100}", "tasks/?topic=topic+7&language=de", "tasks/?state=done",
-                 "tasks/?topic=none", "tasks/?q=no+such+text", "tasks/?sort=disagreement", "coverage/", ""):  # fmt: skip
+                 "tasks/?topic=none", "tasks/?q=no+such+text", "tasks/?order=disagreement", "coverage/", ""):  # fmt: skip
         cache.clear()
         begun = time.perf_counter()
         answer = client.get(f"{base}/{what}")
