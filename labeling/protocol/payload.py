@@ -35,3 +35,8 @@ def _depth(value: Any) -> int:
 def mapping(value: Any) -> dict[str, Any]:
     """An object within a payload; anything else, which no page sends, counts as an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list within a payload; anything else, which no page sends, is passed over."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -32,7 +32,10 @@ def is_address(text: str) -> bool:
     """Whether this is a web address or a DOI."""
     if _DOI.fullmatch(text):
         return True
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
     return parts.scheme in {"http", "https"} and "." in (parts.hostname or "") and " " not in text
 
 

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 from django.template.loader import get_template
+from hypothesis import given
+from hypothesis import strategies as st
 
+from labeling.protocol import messages
 from labeling.protocol.kind import Answer, Submission, TaskView
 from labeling.protocol.registry import all_kinds, collisions, kind_of
+from labeling.protocol.sources import check_sources
 from tests.labeling.campaigns import ANSWERS, PAYLOADS
 from tilth.datasets.schemas import row_id, schema
 from tilth.errors import InvalidInput
@@ -62,6 +66,48 @@ def test_every_kind_keeps_the_contract(name):
     assert kind.closed == (kind.score is not None) == (kind.read_gold is not None)
     if kind.score:
         assert kind.score(GOOD[name], GOOD[name], full) == 1
+
+
+WORDS = st.sampled_from(["role", "content", "mark", "bad", "alternative", "url", "1", "7", "zz", "quality"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | WORDS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@given(data=st.data())
+def test_payloads_that_no_page_sends_are_refused_or_carried_through(name, data):
+    """Whatever a hand-made request holds: problems are told, or everything that comes later works."""
+    kind, task = kind_of(name), view(name)
+    full = kind.check_schema(kind.default_schema())
+    fields = sorted({*kind.blank(task, full), *GOOD[name]})
+    payload = {**GOOD[name], data.draw(st.sampled_from(fields)): data.draw(JSON)}
+    problems = kind.check(payload, task, full)
+    kind.texts(payload)
+    messages.cited(payload)
+    if problems:
+        return
+    json.dumps([kind.measure(payload, task, full), kind.facts(payload, task, full)])
+    if kind.score:
+        assert 0 <= kind.score(payload, GOOD[name], full) <= 1
+    for dataset_kind in kind.publishes:
+        kind.rows(dataset_kind, submission(name, payload))
+
+
+@pytest.mark.parametrize("url", ["http://[", "https://[::1", "http://a b.org", "ftp://x.org", "sky"])
+def test_what_is_no_address_is_said(url):
+    (problem,) = check_sources([{"url": url}])
+    assert problem.path == "sources.0.url"
+
+
+def test_turns_that_are_not_there_cannot_be_judged():
+    full = kind_of("conversation").default_schema()
+    for turn in ("0", "9", "zz"):
+        payload = {"outcome": "yes", "turns": {turn: {"mark": "good"}}}
+        (problem,) = kind_of("conversation").check(payload, view("conversation"), full)
+        assert problem.path == "turns"
 
 
 @pytest.mark.parametrize(("name", "kind"), [(n, k) for n in KINDS for k in kind_of(n).publishes])

@@ -21,6 +21,7 @@ from labeling.protocol.kind import (
     TaskView,
     Text,
 )
+from labeling.protocol.payload import mapping
 from tilth.errors import InvalidInput
 
 MARKS = ("good", "bad")
@@ -87,11 +88,12 @@ def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
     found = []
     if payload.get("outcome") not in [outcome["name"] for outcome in schema["outcomes"]]:
         found.append(Problem("outcome", schema["question"]))
-    marked = payload.get("turns") or {}
-    for number, turn in enumerate(turns_of(task)):
-        if turn["role"] != "assistant":
-            continue
-        entry, path = marked.get(str(number)) or {}, f"turns.{number}"
+    entries = entries_of(payload)
+    judged = {str(n): n for n, turn in enumerate(turns_of(task)) if turn["role"] == "assistant"}
+    for name in entries.keys() - judged.keys():
+        found.append(Problem("turns", f"There is no turn {name[:20]!r} of the assistant."))
+    for name, number in judged.items():
+        entry, path = entries.get(name, {}), f"turns.{number}"
         mark = entry.get("mark")
         if mark not in (None, *MARKS):
             found.append(Problem(f"{path}.mark", f"Turn {number + 1} has no such mark as {mark!r}."))
@@ -100,6 +102,11 @@ def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
         elif mark == "bad" and schema["alternative_for_bad"] and not _text(entry, "alternative"):
             found.append(Problem(f"{path}.alternative", f"Write what turn {number + 1} should have said."))
     return found
+
+
+def entries_of(payload: Payload) -> dict[str, dict[str, Any]]:
+    """What was said of each turn, by the turn's place in the conversation."""
+    return {name: mapping(entry) for name, entry in mapping(payload.get("turns")).items()}
 
 
 def _text(entry: Payload, name: str) -> str:
@@ -137,7 +144,7 @@ def measure(payload: Payload, task: TaskView, schema: Schema) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if payload.get("outcome") in scores:
         values["outcome"] = scores[payload["outcome"]]
-    marks = [m for entry in (payload.get("turns") or {}).values() if (m := entry.get("mark"))]
+    marks = [m for entry in entries_of(payload).values() if (m := entry.get("mark"))]
     if marks:
         values["bad_turns"] = round(marks.count("bad") / len(marks), 6)
     return values
@@ -149,11 +156,11 @@ def score(payload: Payload, gold: Payload, schema: Schema) -> float:
     mine, known = scores.get(str(payload.get("outcome"))), scores[gold["outcome"]]
     span = max(scores.values()) - min(scores.values())
     outcome = 0.0 if mine is None else 1 - abs(mine - known) / span
-    wanted = {n: e["mark"] for n, e in (gold.get("turns") or {}).items() if e.get("mark")}
+    wanted = {n: e["mark"] for n, e in entries_of(gold).items() if e.get("mark")}
     if not wanted:
         return outcome
-    given = payload.get("turns") or {}
-    right = sum((given.get(n) or {}).get("mark") == mark for n, mark in wanted.items())
+    given = entries_of(payload)
+    right = sum(given.get(n, {}).get("mark") == mark for n, mark in wanted.items())
     return (outcome + right / len(wanted)) / 2
 
 
@@ -175,9 +182,9 @@ def read_gold(value: Any, schema: Schema) -> dict[str, Any]:
 def texts(payload: Payload) -> list[Text]:
     """Alternatives, which a model would learn from, and comments."""
     found = [Text("comment", str(payload.get("comment") or ""), trains=False)]
-    for number, entry in (payload.get("turns") or {}).items():
+    for number, entry in entries_of(payload).items():
         if _text(entry, "alternative"):
-            found.append(Text(f"turns.{number}.alternative", entry["alternative"]))
+            found.append(Text(f"turns.{number}.alternative", _text(entry, "alternative")))
         found.append(Text(f"turns.{number}.comment", str(entry.get("comment") or ""), trains=False))
     return found
 
@@ -185,7 +192,7 @@ def texts(payload: Payload) -> list[Text]:
 def rows(dataset_kind: str, submission: Submission) -> list[dict[str, Any]]:
     """``ratings`` of the outcome and of marked turns; ``preferences``: alternative > bad turn."""
     turns = turns_of(submission.task)
-    marked = {int(n): e for n, e in (submission.payload.get("turns") or {}).items() if e.get("mark")}
+    marked = {int(n): e for n, e in entries_of(submission.payload).items() if e.get("mark")}
     if dataset_kind == "preferences":
         return [_pair(turns, n, e, submission) for n, e in marked.items() if _is_replaced(e)]
     values = measure(submission.payload, submission.task, submission.schema)
@@ -217,7 +224,7 @@ def _pair(turns: list[dict[str, Any]], number: int, entry: Payload, submission: 
     model = submission.task.shown[0].model if submission.task.candidates else ""
     return {
         "prompt": messages.plain(turns[:number]),
-        "chosen": messages.assistant(entry["alternative"]),
+        "chosen": messages.assistant(_text(entry, "alternative")),
         "rejected": messages.plain([turns[number]]),
         "strength": 1,
         "rejected_model": model or None,

@@ -21,6 +21,7 @@ from labeling.protocol.kind import (
     TaskView,
     Text,
 )
+from labeling.protocol.payload import objects
 
 
 def default_schema() -> dict[str, Any]:
@@ -58,9 +59,9 @@ def blank(task: TaskView, schema: Schema) -> dict[str, Any]:
 
 def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
     """User and assistant in turn, nothing empty, the assistant last, the prompt untouched where it is fixed."""
-    turns = [m for m in payload.get("messages") or [] if isinstance(m, dict)]
+    turns = objects(payload.get("messages"))
     found = [*_check_turns(turns, schema), *_check_prompt(turns, task, schema)]
-    given = [s for s in payload.get("sources") or [] if isinstance(s, dict)]
+    given = objects(payload.get("sources"))
     if schema["sources_required"] and not given:
         found.append(Problem("sources", "Name at least one source."))
     return [*found, *sources.check_sources(given)]
@@ -70,14 +71,14 @@ def _check_turns(turns: list[dict[str, Any]], schema: Schema) -> list[Problem]:
     found = []
     for number, turn in enumerate(turns):
         path = f"messages.{number}.content"
-        if turn.get("role") not in {"system", "user", "assistant"}:
+        if turn.get("role") not in ("system", "user", "assistant"):
             found.append(Problem(path, f"Turn {number + 1} has no role."))
         elif turn["role"] == "system" and (number or not schema["allow_system"]):
             where = "may only stand first" if number else "is not wanted here"
             found.append(Problem(path, f"A system message {where}."))
-        elif not str(turn.get("content") or "").strip():
+        elif not isinstance(turn.get("content"), str) or not turn["content"].strip():
             found.append(Problem(path, f"Turn {number + 1} ({turn['role']}) is empty."))
-    spoken = [(n, turn) for n, turn in enumerate(turns) if turn.get("role") in {"user", "assistant"}]
+    spoken = [(n, turn) for n, turn in enumerate(turns) if turn.get("role") in ("user", "assistant")]
     for expected, (number, turn) in zip(("user", "assistant") * len(spoken), spoken, strict=False):
         if turn["role"] != expected:
             message = f"Turn {number + 1} should be the {expected}'s: user and assistant take turns."
@@ -120,7 +121,7 @@ def measures(schema: Schema) -> list[Measure]:
 
 def measure(payload: Payload, task: TaskView, schema: Schema) -> dict[str, Any]:
     """How much was written."""
-    turns = payload.get("messages") or []
+    turns = objects(payload.get("messages"))
     return {"turns": len(turns), "words": len(messages.assistant_text(turns).split())}
 
 
@@ -131,7 +132,7 @@ def facts(payload: Payload, task: TaskView, schema: Schema) -> list[tuple[str, s
 
 def texts(payload: Payload) -> list[Text]:
     """Every turn that somebody wrote."""
-    turns = enumerate(payload.get("messages") or [])
+    turns = enumerate(objects(payload.get("messages")))
     return [
         Text(f"messages.{n}.content", str(turn.get("content") or ""), trains=turn.get("role") == "assistant")
         for n, turn in turns
@@ -140,7 +141,7 @@ def texts(payload: Payload) -> list[Text]:
 
 def rows(dataset_kind: str, submission: Submission) -> list[dict[str, Any]]:
     """One conversation."""
-    return [{"messages": messages.plain(submission.payload["messages"])}]
+    return [{"messages": messages.plain(objects(submission.payload["messages"]))}]
 
 
 KIND = TaskKind(

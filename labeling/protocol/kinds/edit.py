@@ -69,11 +69,17 @@ def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
         return [
             Problem("ideal", "It was changed, so it was not ideal already: untick that, or reset the text.")
         ]
-    given = payload.get("reasons") or str(payload.get("reason") or "").strip()
+    given = reasons_of(payload) or str(payload.get("reason") or "").strip()
     if schema["reasons_required"] and not ideal and not given:
         return [Problem("reason", "Say why you changed it.")]
-    unknown = [r for r in payload.get("reasons") or [] if r not in schema["reasons"]]
+    unknown = [r for r in reasons_of(payload) if r not in schema["reasons"]]
     return [Problem("reason", f"There is no reason {unknown[0]!r}.")] if unknown else []
+
+
+def reasons_of(payload: Payload) -> list[Any]:
+    """The reasons that were ticked."""
+    given = payload.get("reasons")
+    return given if isinstance(given, list) else []
 
 
 def view(task: TaskView, schema: Schema) -> dict[str, Any]:
@@ -110,7 +116,7 @@ def facts(payload: Payload, task: TaskView, schema: Schema) -> list[tuple[str, s
         return [("Judged", "already ideal")]
     distance = measure(payload, task, schema)["edit_distance"]
     found = [("Changed", f"{distance:.0%} of the words")]
-    return found + ([("Reasons", ", ".join(payload["reasons"]))] if payload.get("reasons") else [])
+    return found + ([("Reasons", ", ".join(reasons))] if (reasons := reasons_of(payload)) else [])
 
 
 def texts(payload: Payload) -> list[Text]:
