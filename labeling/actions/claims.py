@@ -188,7 +188,7 @@ def decline(actor: Actor, task: Task) -> None:
     """Say no to a task that was only offered: it is not offered to this person again, and costs nothing."""
     require(actor, "labeling.work")
     if not Assignment.objects.filter(task=task, labeler=actor.user).exists():
-        Assignment.objects.create(
+        declined = Assignment.objects.create(
             task=task,
             campaign_id=task.campaign_id,
             labeler=person(actor),
@@ -196,6 +196,7 @@ def decline(actor: Actor, task: Task) -> None:
             hold_until=timezone.now(),
             reason="declined",
         )
+        slots.pass_by(declined)
         audit.record(actor, "task.decline", task.reference)
 
 

@@ -176,10 +176,13 @@ def resume(actor: Actor, member: Member) -> Member:
 
 @transaction.atomic
 def leave(actor: Actor, member: Member) -> Member:
-    """Somebody leaves, or is taken out by a lead. Drafts stay with their tasks until handed over or ended."""
+    """Somebody leaves, or is taken out by a lead. Drafts stay with their tasks until handed over or ended;
+    tasks that were only reserved are everybody's again."""
     if actor.user is None or actor.user.pk != member.user_id:
         require_lead(actor, member.campaign)
-    return _move(actor, member, "leave", State.LEFT, (State.INVITED, State.ACTIVE, State.PAUSED))
+    left = _move(actor, member, "leave", State.LEFT, (State.INVITED, State.ACTIVE, State.PAUSED))
+    member.campaign.tasks.filter(reserved_for=member.user_id).update(reserved_for=None)
+    return left
 
 
 def _move(actor: Actor, member: Member, verb: str, to: Member.State, sources: tuple, **fields: Any) -> Member:

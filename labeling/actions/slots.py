@@ -12,9 +12,21 @@ from labeling.models.tasks import Assignment, Task
 
 
 def take(assignment: Assignment) -> None:
-    """A hold has begun."""
+    """A hold has begun. A reservation for its labeler is used up: whatever becomes of it, the rest is for others."""
     if assignment.slot is not None:
-        Task.objects.filter(pk=assignment.task_id).update(live=F("live") + 1)
+        Task.objects.filter(pk=assignment.task_id).update(
+            live=F("live") + 1, reserved_for=_reserved_for_others(assignment)
+        )
+
+
+def pass_by(assignment: Assignment) -> None:
+    """The task was declined without a hold; a reservation for whoever declined would keep it from everybody."""
+    Task.objects.filter(pk=assignment.task_id).update(reserved_for=_reserved_for_others(assignment))
+
+
+def _reserved_for_others(assignment: Assignment) -> Case:
+    own = When(reserved_for=assignment.labeler_id, then=Value(None))
+    return Case(own, default=F("reserved_for"))
 
 
 def submit(assignment: Assignment) -> bool:

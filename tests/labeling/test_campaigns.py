@@ -243,7 +243,10 @@ def test_tasks_are_reserved_and_given_back(lead, cast):
     assert handover.reserve(lead, made, cast[1], count=3) == 3
     assert claims.claim(Actor(user=cast[0]), made).task.reserved_for is None
     assert claims.claim(Actor(user=cast[1]), made).task.reserved_for == cast[1]
-    assert handover.release(lead, made, cast[1]) == 3
+    assert handover.release(lead, made, cast[1]) == 2, "the reservation of what was taken is used up"
+    handover.reserve(lead, made, cast[1], count=2)
+    roster.leave(lead, made.members.get(user=cast[1]))
+    assert not made.tasks.exclude(reserved_for=None).exists(), "a leaver keeps nothing from the others"
     with pytest.raises(InvalidInput, match="does not take part"):
         handover.reserve(lead, made, lead.user, count=1)
 

@@ -54,6 +54,25 @@ def test_a_reserved_task_goes_to_its_person_alone(cast):
     assert claims.claim(actor(cast[0]), made).task.position == 1
 
 
+@pytest.mark.parametrize("ending", ["work", "skip", "decline", "expire"])
+def test_what_a_reserved_task_has_left_goes_to_others(cast, ending):
+    made = campaign("demonstration", overlap=1 if ending != "work" else 2)
+    join(made, *cast)
+    reserved = task(made, reserved_for=cast[1], author=cast[1])
+    Member.objects.filter(user=cast[1]).update(reserved=True)
+    if ending == "decline":
+        claims.decline(actor(cast[1]), reserved)
+    else:
+        held = claims.claim(actor(cast[1]), made)
+        assert held.task == reserved
+    if ending == "skip":
+        claims.skip(actor(cast[1]), held, "Not my subject")
+    elif ending == "expire":
+        Assignment.objects.update(hold_until=timezone.now() - timedelta(hours=1))
+        claims.end_expired(made)
+    assert claims.claim(actor(cast[0]), made).task == reserved
+
+
 def test_nobody_judges_what_they_wrote(cast):
     made = campaign()
     join(made, *cast)
