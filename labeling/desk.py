@@ -108,7 +108,7 @@ def offer(user: Any, campaign: Campaign) -> Offer:
     lacking = eligibility.missing(user, campaign)
     if lacking:
         raise Conflict(" ".join(lacking), code="not_eligible")
-    held = queue.mine(user, campaign)
+    held = queue.mine(queue.open_work(user, campaign))
     member = Member.objects.select_related("user__labeling_profile").get(campaign=campaign, user=user)
     found = None if held else queue.find(user, campaign, member, lock=False)
     task = held.task if held else found.task if found else None

@@ -27,12 +27,22 @@ class Next:
     slot: int | None = None
 
 
-def mine(user: Any, campaign: Campaign) -> Assignment | None:
-    """What I should go on with: returned work first, then the draft I touched last, then a fresh hold."""
-    open_work = Assignment.objects.open().filter(labeler=user, campaign=campaign)
-    returned = open_work.filter(state=AssignmentState.RETURNED).order_by("id").first()
-    current = open_work.exclude(state=AssignmentState.HELD, draft_revision=0, hold_until__lt=timezone.now())
-    return returned or current.order_by(F("draft_at").desc(nulls_last=True), "id").first()
+def open_work(user: Any, campaign: Campaign) -> list[Assignment]:
+    """Everything of the campaign that the person can go on with, oldest first; without the drafts' texts."""
+    return list(
+        Assignment.objects.open().filter(labeler=user, campaign=campaign).order_by("id").defer("draft")
+    )
+
+
+def mine(work: list[Assignment]) -> Assignment | None:
+    """What of my open work I should go on with: returned first, then the draft I touched last, then a fresh hold."""
+    returned = (a for a in work if a.state == AssignmentState.RETURNED)
+    if found := next(returned, None):
+        return found
+    now = timezone.now()
+    current = [a for a in work if a.draft_revision or a.hold_until >= now]
+    drafts = [a for a in current if a.draft_at is not None]
+    return max(drafts, key=lambda a: (a.draft_at, -a.pk)) if drafts else next(iter(current), None)
 
 
 def find(

@@ -38,20 +38,19 @@ def claim(actor: Actor, campaign: Campaign, *, another: bool = False, task: Task
     """
     require(actor, "labeling.work")
     member = _member(actor, campaign)
-    if not another and (existing := queue.mine(actor.user, campaign)):
+    work = queue.open_work(actor.user, campaign)
+    if not another and (existing := queue.mine(work)):
         return existing
-    ahead, held = _held(actor, campaign)
-    if ahead is not None and not another:
-        return ahead
-    return _take(actor, campaign, member, held, prefetched=False, wanted=task)
+    return _take(actor, campaign, member, len(work), prefetched=False, wanted=task)
 
 
 def prefetch(actor: Actor, campaign: Campaign) -> Assignment:
     """The task after this one, held for a moment, so that it is there at once."""
     require(actor, "labeling.work")
     member = _member(actor, campaign)
-    ahead, held = _held(actor, campaign)
-    return ahead or _take(actor, campaign, member, held, prefetched=True)
+    work = queue.open_work(actor.user, campaign)
+    ahead = next((a for a in work if a.prefetched and a.hold_until > timezone.now()), None)
+    return ahead or _take(actor, campaign, member, len(work), prefetched=True)
 
 
 def _member(actor: Actor, campaign: Campaign) -> Member:
@@ -66,13 +65,6 @@ def _member(actor: Actor, campaign: Campaign) -> Member:
     if member is None or lacking:
         raise PermissionDenied(" ".join(lacking), code="not_eligible")
     return member
-
-
-def _held(actor: Actor, campaign: Campaign) -> tuple[Assignment | None, int]:
-    """The task that is held ahead, if one is, and how many the person holds in all."""
-    mine = list(Assignment.objects.open().filter(labeler=actor.user, campaign=campaign).defer("draft"))
-    ahead = (a for a in mine if a.prefetched and a.hold_until > timezone.now())
-    return next(ahead, None), len(mine)
 
 
 def _take(

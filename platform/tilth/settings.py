@@ -56,7 +56,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     DATABASES["default"]["OPTIONS"] = {
-        "pool": {"min_size": 1, "max_size": env_int("TILTH_DATABASE_POOL", 8, 1)}
+        "pool": {"min_size": 1, "max_size": env_int("TILTH_DATABASE_POOL", 8, 1)},
+        # Statements that come again are planned once a connection, not at every request.
+        "server_side_binding": True,
+        "prepare_threshold": 3,
     }
 
 DEBUG = env_bool("TILTH_DEBUG", False)
