@@ -34,9 +34,6 @@ MOST_CHARACTERS = 400_000
 PARTS = ("asked", "good", "bad", "why", "conflict")
 
 _HEADING = re.compile(r"^##\s+(?P<rest>[^#].*)$")
-_CLAUSE = re.compile(
-    r"^(?P<kind>[A-Za-z]+)\s*:\s*(?P<title>.*?)\s*(?:\{#(?P<id>[^}]*)\}\s*)?$",
-)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 _PART = re.compile(r"^(Asked|Good|Bad|Why|Conflict):\s*(.*)$", re.IGNORECASE)
 
@@ -102,13 +99,11 @@ def _head(lines: list[str]) -> tuple[str, str]:
 
 
 def _clause(parsed: Parsed, seen: dict[str, int], line: int, heading: str, body: list[str]) -> None:
-    match = _CLAUSE.match(heading)
-    kind = match["kind"].lower() if match else ""
-    if match is None or kind not in KINDS:
+    kind, title, key = _named(heading)
+    if kind not in KINDS:
         shape = "## Rule: Title {#id}"
         parsed.faults.append(Fault(line, f"A clause begins with Objective, Rule or Default, as in: {shape}"))
         return
-    title, key = match["title"], match["id"]
     if not title:
         parsed.faults.append(Fault(line, "The clause has no title."))
     if key is None:
@@ -133,6 +128,15 @@ def _clause(parsed: Parsed, seen: dict[str, int], line: int, heading: str, body:
             "examples": examples,
         }
     )
+
+
+def _named(heading: str) -> tuple[str, str, str | None]:
+    """Kind, title and id of ``Kind: Title {#id}``; by cutting, since a pattern would try every run of spaces."""
+    kind, _, rest = heading.partition(":")
+    title, mark, key = rest.strip().removesuffix("}").rpartition("{#")
+    if not mark or not rest.rstrip().endswith("}") or "}" in key:
+        return kind.strip().lower(), rest.strip(), None
+    return kind.strip().lower(), title.strip(), key
 
 
 def suggest(title: str) -> str:

@@ -20,6 +20,7 @@ from tilth.accounts.models import Skill
 from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of, put_error
 from tilth.errors import TilthError
+from tilth.text.storable import storable
 
 
 class ExamForm(forms.Form):
@@ -101,7 +102,7 @@ def items(request: HttpRequest, pk: int) -> HttpResponse:
             )
         else:
             lines = [line for line in request.POST.get("rows", "").splitlines() if line.strip()]
-            exams.set_items(actor, found, [json.loads(line) for line in lines])
+            exams.set_items(actor, found, [storable(json.loads(line)) for line in lines])
         messages.success(request, "The questions are saved.")
     except ValueError as error:
         messages.error(request, f"One JSON object a line, please: {error}")

@@ -24,6 +24,7 @@ from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of
 from tilth.errors import Conflict, TilthError
 from tilth.text.diff import word_diff
+from tilth.text.storable import storable
 
 
 def shown(annotation: Annotation, payload: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -180,7 +181,7 @@ def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
             if winner is None:
                 raise Conflict("Choose one of the answers.", code="no_winner")
             own = request.POST.get("payload", "")
-            payload = json.loads(own) if own else None
+            payload = storable(json.loads(own)) if own else None
             reviews.adjudicate(
                 Actor.of(request), task, winner=winner, note=request.POST.get("note", ""), payload=payload
             )

@@ -23,6 +23,7 @@ from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import put_error
 from tilth.errors import TilthError
 from tilth.text.diff import Piece, word_diff
+from tilth.text.storable import storable
 from tilth.ui.sanitise import sandboxed_response
 
 FILTERS = ("q", *tasklists.FACETS, "import")
@@ -177,7 +178,7 @@ def gold(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Task.objects.select_related("campaign"), pk=pk)
     text = request.POST.get("gold", "")
     try:
-        answer = json.loads(text)
+        answer = storable(json.loads(text))
     except ValueError:
         answer = text
     try:
@@ -197,7 +198,7 @@ def add(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     text = request.POST.get("row", "").strip()
     try:
-        row = json.loads(text) if text.startswith("{") else {"prompt": text}
+        row = storable(json.loads(text)) if text.startswith("{") else {"prompt": text}
         made = tasks.add(Actor.of(request), campaign, row, role=request.POST.get("role", "normal"))
         messages.success(request, f"Task {made.position} is added.")
         return redirect("labeling:task", made.pk)

@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
     "tilth.accounts.middleware.signed_in",
+    "tilth.ui.middleware.storable_forms",
     "tilth.ui.middleware.ErrorMiddleware",
 ]
 

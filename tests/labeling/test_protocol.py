@@ -335,6 +335,28 @@ def test_any_text_can_be_parsed(text):
     guideline.parse(text)
 
 
+def test_a_heading_of_nothing_but_spaces_is_read_at_once():
+    gap = " " * 150_000  # a pattern that tries every run of spaces takes hours
+    parsed = guideline.parse(f"## Rule: Be{gap}true{gap}{{#true}}\nServes: user\n")
+    assert [clause["id"] for clause in parsed.clauses] == ["true"]
+    assert parsed.clauses[0]["title"] == f"Be{gap}true"
+
+
+@pytest.mark.parametrize(
+    ("heading", "title", "key"),
+    [
+        ("Rule: Be true {#true}", "Be true", "true"),
+        ("RULE :Be true{#true} ", "Be true", "true"),
+        ("Rule: Sets {a} and {#b} {#sets}", "Sets {a} and {#b}", "sets"),
+        ("Rule: Ends in a set {a}", "Ends in a set {a}", "ends-in-a-set-a"),
+        ("Rule: Words after {#it} all", "Words after {#it} all", "words-after-it-all"),
+    ],
+)
+def test_headings_are_cut_into_kind_title_and_id(heading, title, key):
+    (clause,) = guideline.parse(f"## {heading}\nServes: user\n").clauses
+    assert (clause["kind"], clause["title"], clause["id"]) == ("rule", title, key)
+
+
 def test_clauses_come_back_from_their_own_text():
     clauses = guideline.parse(GUIDE).clauses
     again = guideline.parse("\n\n".join(guideline.as_text(clause) for clause in clauses))

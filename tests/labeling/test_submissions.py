@@ -214,3 +214,18 @@ def test_disagreement_is_measured_when_the_last_one_is_in(db):
     found = made.tasks.get()
     assert found.state == "done"
     assert found.disagreement > 0.5
+
+
+def test_what_no_database_keeps_is_kept_without_it(client_for, people):
+    made = campaign(tasks=2)
+    join(made, people["labeler"])
+    mine = claims.claim(Actor(user=people["labeler"]), made)
+    client = client_for("labeler")
+    body = f'{{"token": "{mine.hold_token}", "revision": 0, "payload": {{"reason": "a\\u0000b", "x": [NaN, 1e400]}}}}'
+    answer = client.post(f"/labeling/work/{mine.pk}/draft/", body, content_type="application/json")
+    assert answer.status_code == 200
+    mine.refresh_from_db()
+    assert mine.draft == {"reason": "ab", "x": [None, None]}
+    client.post(f"/labeling/work/{mine.pk}/skip/", {"reason": "not\x00 mine"})
+    mine.refresh_from_db()
+    assert mine.reason == "not mine"

@@ -1,4 +1,4 @@
-"""Turns a fault that somebody can act on into a page, or into a toast when htmx asked."""
+"""Fits what comes in to what can be kept, and turns a fault into a page, or into a toast when htmx asked."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,34 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import resolve_url
 
 from tilth.errors import TilthError
+from tilth.text.storable import storable
 from tilth.ui.errors import render_error
 from tilth.ui.toasts import messages_to_toasts
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+def storable_forms(get_response: Handler) -> Handler:
+    """Take null characters out of addresses' queries and of forms: no database keeps or looks for them.
+
+    They come along with text pasted out of PDF files, and nobody sees them.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        request.GET = _storable(request.GET)
+        request.POST = _storable(request.POST)
+        return get_response(request)
+
+    return middleware
+
+
+def _storable(fields: QueryDict) -> QueryDict:
+    if not any("\x00" in value for several in fields.lists() for value in several[1]):
+        return fields
+    kept = fields.copy()
+    for name, values in fields.lists():
+        kept.setlist(name, storable(values))
+    return kept
 
 
 class ErrorMiddleware:
