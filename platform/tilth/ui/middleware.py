@@ -21,8 +21,8 @@ def storable_forms(get_response: Handler) -> Handler:
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        request.GET = _storable(request.GET)
-        request.POST = _storable(request.POST)
+        request.GET = _storable(request.GET)  # type: ignore[assignment]
+        request.POST = _storable(request.POST)  # type: ignore[assignment]
         return get_response(request)
 
     return middleware
