@@ -6,7 +6,6 @@ an interval says what a sample is worth.
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 from django.core.cache import cache
@@ -18,11 +17,12 @@ from labeling.models.tasks import Task
 from labeling.protocol.kind import Level, Measure
 from labeling.protocol.rubric import CRITERIA
 from tilth.stats import bias as biases
-from tilth.stats.agreement import Agreement, Table, alpha_of, cohen_of, cross, fleiss_of
+from tilth.stats.agreement import Agreement, alpha_of, fleiss_of
 from tilth.stats.bias import Bias, Comparison
-from tilth.stats.bootstrap import Interval, alpha_interval, cohen_interval, fleiss_interval
+from tilth.stats.bootstrap import Interval, alpha_interval, fleiss_interval
 from tilth.stats.counting import count_pairs
 from tilth.stats.intervals import Share, share
+from tilth.stats.pairs import mean_cohen, mean_cohen_interval, pair_up
 
 NEWEST = 20_000
 FRESH_SECONDS = 300
@@ -48,7 +48,7 @@ class Row:
 class MeasureAgreement:
     """How far labelers agree on one measure; ``kappa`` is Fleiss' and ``pairs`` the mean of Cohen's, for nominal.
 
-    A mean of several pairs' kappas has no interval: the pairs share people and tasks.
+    Both come with intervals over drawn tasks.
     """
 
     measure: Measure
@@ -115,35 +115,23 @@ def agreement(read: list[Row], what: Measure) -> MeasureAgreement:
     said = [(row.task, row.labeler, row.values[what.name]) for row in read if what.name in row.values]
     counted = count_pairs([task for task, _, _ in said], [_plain(value, what.level) for _, _, value in said])
     nominal = what.level == "nominal"
-    tables = _pairs(said) if nominal else []
-    cohens = [kappa for table in tables if (kappa := cohen_of(table).value) is not None]
+    pairs = pair_up(
+        [(task, labeler, str(value)) for task, labeler, value in said] if nominal else [], SHARED_UNITS
+    )
     return MeasureAgreement(
         measure=what,
         alpha=alpha_of(counted, what.level),
         interval=alpha_interval(counted, what.level),
         kappa=fleiss_of(counted).value if nominal else None,
         kappa_interval=fleiss_interval(counted) if nominal else NO_INTERVAL,
-        pairs=sum(cohens) / len(cohens) if cohens else None,
-        pairs_interval=cohen_interval(tables[0]) if len(tables) == 1 else NO_INTERVAL,
+        pairs=mean_cohen(pairs),
+        pairs_interval=mean_cohen_interval(pairs),
         labelers=len({labeler for _, labeler, _ in said}),
     )
 
 
 def _plain(value: Any, level: Level) -> Any:
     return str(value) if level == "nominal" else float(value)
-
-
-def _pairs(said: list[tuple[int, int, Any]]) -> list[Table]:
-    """The values of each two labelers who share enough tasks against each other."""
-    by_labeler: dict[int, dict[int, str]] = {}
-    for task, labeler, value in said:
-        by_labeler.setdefault(labeler, {})[task] = str(value)
-    found = []
-    for one, other in combinations(sorted(by_labeler)[:60], 2):
-        shared = sorted(by_labeler[one].keys() & by_labeler[other].keys())
-        if len(shared) >= SHARED_UNITS:
-            found.append(cross([by_labeler[one][t] for t in shared], [by_labeler[other][t] for t in shared]))
-    return found
 
 
 def comparison(row: Row, group: Hashable) -> Comparison | None:

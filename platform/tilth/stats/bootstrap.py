@@ -59,7 +59,7 @@ def cohen_interval(
     shares = table.cells.ravel() / pairs
     tables = (random.multinomial(pairs, shares).reshape(table.cells.shape) for _ in range(draws))
     found = [cohen_of(replace(table, cells=cells.astype(np.float64)), weights).value for cells in tables]
-    return _percentiles(found, confidence)
+    return percentiles(found, confidence)
 
 
 def _interval(
@@ -69,7 +69,7 @@ def _interval(
         return Interval(None, None)
     random = np.random.default_rng(seed)
     drawn = _draws(counted.repeats, draws, random)
-    return _percentiles([statistic(replace(counted, repeats=repeats)).value for repeats in drawn], confidence)
+    return percentiles([statistic(replace(counted, repeats=repeats)).value for repeats in drawn], confidence)
 
 
 def _draws(repeats: Floats, draws: int, random: np.random.Generator) -> Iterator[Floats]:
@@ -86,7 +86,7 @@ def _draws(repeats: Floats, draws: int, random: np.random.Generator) -> Iterator
         )
 
 
-def _percentiles(found: list[float | None], confidence: float) -> Interval:
+def percentiles(found: list[float | None], confidence: float) -> Interval:
     """Draws in which the coefficient is not defined are left out; where that is most of them, nothing is said."""
     kept = [value for value in found if value is not None]
     if not kept or len(kept) < len(found) / 2:
