@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0:1] = [str(ROOT), str(ROOT / "platform")]
+sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
 
 from tilth.stats.agreement import alpha_of, cohen_of, cross, fleiss_of, krippendorff_alpha  # noqa: E402
 from tilth.stats.bootstrap import Interval, alpha_interval, cohen_interval, fleiss_interval  # noqa: E402
