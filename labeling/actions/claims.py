@@ -217,6 +217,16 @@ def _let_go(assignment: Assignment, state: AssignmentState, reason: str) -> None
     assignment.state, assignment.reason, assignment.prefetched = state, reason, False
     assignment.hold_token = new_token()
     assignment.save(update_fields=["slot", "state", "reason", "prefetched", "hold_token"])
+    count_time(assignment)
+
+
+def count_time(assignment: Assignment) -> None:
+    """Work that ends without a submission took its time all the same: what its submissions have not counted yet."""
+    last = assignment.annotations.order_by("-attempt").only("active_seconds", "idle_seconds").first()
+    active = assignment.active_seconds - (last.active_seconds if last else 0.0)
+    idle = assignment.idle_seconds - (last.idle_seconds if last else 0.0)
+    if active or idle:
+        tallies.add(assignment.campaign_id, assignment.labeler_id, active_seconds=active, idle_seconds=idle)
 
 
 def _not_held(assignment: Assignment) -> Conflict:

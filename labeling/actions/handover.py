@@ -102,6 +102,7 @@ def hand_over(actor: Actor, assignment: Assignment, receiver: User, *, reason: s
     slot, locked.slot = locked.slot, None
     locked.state, locked.reason = AssignmentState.ENDED, f"Handed over. {reason}".strip()[:500]
     locked.save(update_fields=["slot", "state", "reason"])
+    claims.count_time(locked)
     moved = Assignment.objects.create(
         task_id=locked.task_id,
         campaign_id=locked.campaign_id,

@@ -6,12 +6,13 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labeling.actions import claims, drafts, slots
+from labeling.actions import claims, drafts, handover, reviews, slots
 from labeling.actions.drafts import Save
-from labeling.models.campaigns import Member, Profile, Quota
+from labeling.models.campaigns import Member, Profile, Quota, Tally
 from labeling.models.tasks import Assignment, Task
 from labeling.queue import gold_due
 from tests.labeling.campaigns import campaign, join, task
+from tests.labeling.work import hand_in
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 
@@ -157,6 +158,39 @@ def test_skipping_needs_a_reason_frees_the_slot_and_keeps_the_text(cast):
     assert claims.claim(actor(cast[1]), made).task == held.task
     with pytest.raises(Conflict, match="no task left"):
         claims.claim(actor(cast[0]), made)
+
+
+@pytest.mark.parametrize("way", ["skipped", "expired", "ended", "handed over"])
+def test_the_time_of_work_that_was_not_handed_in_counts_once(way, cast, people):
+    made = campaign(tasks=1, overlap=1, lead=people["lead"])
+    join(made, *cast)
+    held = claims.claim(actor(cast[0]), made)
+    Assignment.objects.filter(pk=held.pk).update(active_seconds=90, idle_seconds=30)
+    held.refresh_from_db()
+    if way == "skipped":
+        claims.skip(actor(cast[0]), held, "Not my subject")
+    elif way == "expired":
+        Assignment.objects.filter(pk=held.pk).update(hold_until=timezone.now() - timedelta(hours=1))
+        assert claims.end_expired(made) == 1
+    elif way == "ended":
+        claims.end(actor(people["lead"]), held, "Needed")
+    else:
+        handover.hand_over(actor(people["lead"]), held, cast[1])
+    (day,) = Tally.objects.filter(campaign=made, labeler=cast[0])
+    assert (day.active_seconds, day.idle_seconds) == (90, 30)
+
+
+def test_the_time_before_a_return_is_not_counted_again_when_the_task_ends(cast, people):
+    made = campaign(tasks=1, lead=people["lead"], review_rate=1.0)
+    join(made, *cast)
+    held = claims.claim(actor(cast[0]), made)
+    Assignment.objects.filter(pk=held.pk).update(active_seconds=90)
+    done = hand_in(cast[0], held)
+    reviews.decide(actor(people["reviewer"]), done, reviews.Verdict("return", note="Why?"))
+    Assignment.objects.filter(pk=held.pk).update(active_seconds=100)
+    held.refresh_from_db()
+    claims.end(actor(people["lead"]), held, "Needed")
+    assert Tally.objects.get(campaign=made, labeler=cast[0]).active_seconds == 100
 
 
 def test_a_lead_ends_a_hold_and_the_draft_stays(cast, people):
