@@ -9,7 +9,7 @@ from django.db.models import Sum
 
 from labeling.models.annotations import Annotation, AnnotationState
 from labeling.models.campaigns import Campaign, PayBasis, Tally
-from labeling.models.time import Decision, TimeEntry
+from labeling.models.time import Decision, Statement, TimeEntry
 
 CENT = Decimal("0.01")
 PAID = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED, AnnotationState.ADJUDICATED)
@@ -25,9 +25,16 @@ class Earned:
     offscreen_minutes: int
     amount: Decimal
 
-    def to_json(self) -> dict[str, Any]:
-        """As a statement freezes it."""
+    @property
+    def minutes(self) -> float:
+        """All minutes, at the screen and away from it."""
+        return self.active_minutes + self.offscreen_minutes
+
+    def to_json(self, campaign: Campaign) -> dict[str, Any]:
+        """As a statement freezes it, with what the campaign pays now."""
         return {
+            "basis": campaign.pay_basis,
+            "rate": str(campaign.pay_amount),
             "tasks": self.tasks,
             "active_minutes": round(self.active_minutes, 2),
             "offscreen_minutes": self.offscreen_minutes,
@@ -54,12 +61,52 @@ def earned(campaign: Campaign, labeler: Any, first: date, last: date) -> Earned:
     return Earned(tasks, minutes, offscreen, amount(campaign, tasks, minutes + offscreen))
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What has become of work after its statement was approved: rejected, accepted after all, time approved late."""
+
+    statement: int
+    tasks: int
+    minutes: float
+    amount: Decimal
+
+    def to_json(self) -> dict[str, Any]:
+        """As the later statement freezes it."""
+        return {
+            "statement": self.statement,
+            "tasks": self.tasks,
+            "minutes": self.minutes,
+            "amount": str(self.amount),
+        }
+
+
+def corrections(campaign: Campaign, labeler: Any) -> list[Correction]:
+    """What approved statements, with the corrections in later ones, say too much or too little; at their own rates."""
+    frozen = list(Statement.objects.frozen().filter(campaign=campaign, labeler=labeler).order_by("first_day"))
+    made = [c for row in frozen for c in row.lines[0].get("corrections", [])]
+    found = []
+    for row in frozen:
+        line, now = row.lines[0], earned(campaign, labeler, row.first_day, row.last_day)
+        known = [c for c in made if c["statement"] == row.pk]
+        tasks = now.tasks - line["tasks"] - sum(c["tasks"] for c in known)
+        told = line["active_minutes"] + line["offscreen_minutes"] + sum(c["minutes"] for c in known)
+        minutes = round(round(now.active_minutes, 2) + now.offscreen_minutes - told, 2)
+        basis, rate = line.get("basis", campaign.pay_basis), line.get("rate", campaign.pay_amount)
+        if value := at_rate(basis, Decimal(rate), tasks, minutes):
+            found.append(Correction(row.pk, tasks, minutes, value))
+    return found
+
+
 def amount(campaign: Campaign, tasks: int, minutes: float) -> Decimal:
     """Tasks or hours times the campaign's rate, to the cent."""
-    rate = Decimal(campaign.pay_amount)
-    if campaign.pay_basis == PayBasis.TASK:
+    return at_rate(campaign.pay_basis, Decimal(campaign.pay_amount), tasks, minutes)
+
+
+def at_rate(basis: str, rate: Decimal, tasks: int, minutes: float) -> Decimal:
+    """Tasks or hours times a rate, to the cent; nothing where nothing is paid."""
+    if basis == PayBasis.TASK:
         return (rate * tasks).quantize(CENT)
-    if campaign.pay_basis == PayBasis.HOUR:
+    if basis == PayBasis.HOUR:
         return (rate * Decimal(str(minutes)) / 60).quantize(CENT)
     return Decimal(0)
 

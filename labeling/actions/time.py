@@ -53,30 +53,30 @@ def decide(actor: Actor, entry: TimeEntry, *, approved: bool) -> TimeEntry:
 
 @transaction.atomic
 def draft_statements(actor: Actor, campaign: Campaign, first: date, last: date) -> list[Statement]:
-    """A statement for everybody who worked in the period; drafts are computed anew, approved ones stay."""
+    """A statement for everybody who worked in the period; drafts are computed anew, approved ones stay.
+
+    What became of work after its statement was approved comes into the next one as a correction.
+    """
     require_lead(actor, campaign)
     if first > last or last > timezone.now().date() or (last - first).days > 366:
         raise InvalidInput(
             "Choose a period that lies behind, of a year at most.", code="bad_period", field="first"
         )
-    clash = campaign.statements.exclude(first_day=first, last_day=last).filter(
-        first_day__lte=last, last_day__gte=first
-    )
-    if clash.exclude(state=Statement.State.DRAFT).exists():
+    touched = campaign.statements.filter(first_day__lte=last, last_day__gte=first)
+    if touched.frozen().exclude(first_day=first, last_day=last).exists():
         raise Conflict(
             "A part of this period stands in an approved statement.", code="overlaps", field="first"
         )
-    clash.filter(state=Statement.State.DRAFT).delete()
+    touched.filter(state=Statement.State.DRAFT).delete()
+    settled = set(touched.values_list("labeler", flat=True))
     made = []
-    for user in User.objects.filter(memberships__campaign=campaign).distinct():
-        found = pay.earned(campaign, user, first, last)
-        if not (found.tasks or found.active_minutes or found.offscreen_minutes):
+    for user in User.objects.filter(memberships__campaign=campaign).exclude(pk__in=settled).distinct():
+        found, late = pay.earned(campaign, user, first, last), pay.corrections(campaign, user)
+        if not (found.tasks or found.minutes or late):
             continue
-        row = campaign.statements.filter(labeler=user, first_day=first, last_day=last).first()
-        if row is not None and row.state != Statement.State.DRAFT:
-            continue
-        row = row or Statement(campaign=campaign, labeler=user, first_day=first, last_day=last)
-        row.lines, row.total, row.currency = [found.to_json()], found.amount, campaign.currency
+        row = Statement(campaign=campaign, labeler=user, first_day=first, last_day=last)
+        row.lines = [found.to_json(campaign) | {"corrections": [c.to_json() for c in late]}]
+        row.total, row.currency = found.amount + row.corrected, campaign.currency
         row.save()
         made.append(row)
     audit.record(actor, "statement.draft", campaign.reference, statements=len(made))
@@ -85,9 +85,16 @@ def draft_statements(actor: Actor, campaign: Campaign, first: date, last: date) 
 
 @transaction.atomic
 def approve(actor: Actor, campaign: Campaign, first: date, last: date) -> int:
-    """Freeze the drafts of a period."""
+    """Freeze the drafts of a period; what they correct must still be so, lest two drafts correct it twice."""
     require_lead(actor, campaign)
     drafts = campaign.statements.filter(first_day=first, last_day=last, state=Statement.State.DRAFT)
+    for row in drafts:
+        late = [c.to_json() for c in pay.corrections(campaign, row.labeler)]
+        if late != row.lines[0].get("corrections", []):
+            raise Conflict(
+                f"Work of an earlier period of {row.labeler} was decided since; draft this period again.",
+                code="stale_draft",
+            )
     count = drafts.update(state=Statement.State.APPROVED, approved_by=actor.user)
     if not count:
         raise Conflict("There is no draft of this period.", code="nothing")
@@ -99,7 +106,7 @@ def approve(actor: Actor, campaign: Campaign, first: date, last: date) -> int:
 def export(actor: Actor, campaign: Campaign) -> list[Statement]:
     """The approved statements, marked as exported; exporting again gives them again."""
     require_lead(actor, campaign)
-    rows = campaign.statements.exclude(state=Statement.State.DRAFT)
+    rows = campaign.statements.frozen()
     rows.filter(state=Statement.State.APPROVED).update(state=Statement.State.EXPORTED)
     audit.record(actor, "statement.export", campaign.reference)
     return list(rows.select_related("labeler").order_by("first_day", "labeler_id"))

@@ -1,5 +1,6 @@
 """Declared off-screen work and the statements by which people are paid."""
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
@@ -40,8 +41,19 @@ class TimeEntry(models.Model):
         return f"{self.minutes} min on {self.day}"
 
 
+class StatementQuerySet(models.QuerySet["Statement"]):
+    """Reads of statements."""
+
+    def frozen(self) -> "StatementQuerySet":
+        """Approved ones, exported or not."""
+        return self.exclude(state=Statement.State.DRAFT)
+
+
 class Statement(models.Model):
-    """What one person earned in one campaign in one period. ``lines`` are frozen when it is approved."""
+    """What one person earned in one campaign in one period. ``lines`` are frozen when it is approved.
+
+    ``total`` counts the corrections of earlier statements in, so that it may be below nothing.
+    """
 
     class State(models.TextChoices):
         """The life of a statement."""
@@ -63,6 +75,8 @@ class Statement(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now)
 
+    objects = StatementQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ["-first_day", "labeler"]
         constraints: ClassVar = [
@@ -73,3 +87,8 @@ class Statement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.total} {self.currency} from {self.first_day} to {self.last_day}"
+
+    @property
+    def corrected(self) -> Decimal:
+        """What of the total corrects earlier statements."""
+        return sum((Decimal(c["amount"]) for c in self.lines[0].get("corrections", [])), Decimal(0))

@@ -147,6 +147,8 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
             "offscreen_minutes",
             "amount",
             "currency",
+            "corrections",
+            "total",
         ]
     )
     for row in time.export(Actor.of(request), found):
@@ -158,6 +160,8 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
                 line["offscreen_minutes"],
                 line["amount"],
                 row.currency,
+                row.corrected,
+                row.total,
             )
             writer.writerow([*who, row.first_day, row.last_day, *numbers])
     return response

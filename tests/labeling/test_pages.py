@@ -1,5 +1,6 @@
 """Pages and the API by HTTP: who sees what, time and pay, quality figures, attachments, faults as JSON."""
 
+import csv
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -301,6 +302,60 @@ def test_statements_are_frozen_when_approved_and_then_exported(paid, cast, peopl
         client_for("researcher").post(reverse("labeling:statements_export", args=[paid.pk])).status_code
         == 403
     )
+
+
+def test_what_is_decided_after_a_statement_comes_into_the_next_as_a_correction(
+    paid, cast, people, client_for
+):
+    lead, today = Actor(user=people["lead"]), timezone.now().date()
+    past, settled = today - timedelta(days=20), today - timedelta(days=10)
+    rejected, kept = label(cast[0], paid), label(cast[0], paid)
+    then = timezone.now() - timedelta(days=12)
+    Annotation.objects.filter(pk__in=[rejected.pk, kept.pk]).update(submitted_at=then)
+    assert [s.total for s in time.draft_statements(lead, paid, past, settled)] == [Decimal("5.00")]
+    time.approve(lead, paid, past, settled)
+    paid.pay_amount = Decimal("4.00")  # from now on; what was approved keeps its rate
+    paid.save()
+    assert time.draft_statements(lead, paid, settled + timedelta(days=1), today) == []
+    Annotation.objects.filter(pk=rejected.pk).update(state="rejected")
+    first = settled + timedelta(days=1)
+    (made,) = time.draft_statements(lead, paid, first, today - timedelta(days=1))
+    assert (made.total, made.corrected, made.lines[0]["tasks"]) == (Decimal("-2.50"), Decimal("-2.50"), 0)
+    assert len(time.draft_statements(lead, paid, today, today)) == 1
+    time.approve(lead, paid, first, today - timedelta(days=1))
+    with pytest.raises(Conflict, match="draft this period again"):
+        time.approve(lead, paid, today, today)
+    assert time.draft_statements(lead, paid, today, today) == [], "it is corrected once"
+    Annotation.objects.filter(pk=rejected.pk).update(state="accepted")
+    (made,) = time.draft_statements(lead, paid, today, today)
+    assert made.total == Decimal("2.50")
+    time.approve(lead, paid, today, today)
+    response = client_for("lead").post(reverse("labeling:statements_export", args=[paid.pk]))
+    rows = list(csv.DictReader(response.content.decode().splitlines()))
+    assert [(row["amount"], row["corrections"], row["total"]) for row in rows] == [
+        ("5.00", "0", "5.00"),
+        ("0.00", "-2.50", "-2.50"),
+        ("0.00", "2.50", "2.50"),
+    ]
+    page = client_for("lead").get(reverse("labeling:campaign_time", args=[paid.pk]))
+    assert "-2.50 EUR" in page.content.decode()
+
+
+def test_hours_approved_late_come_into_the_next_statement(paid, cast, people):
+    paid.pay_basis, paid.pay_amount = "hour", Decimal("30")
+    paid.save()
+    today = timezone.now().date()
+    day = today - timedelta(days=12)
+    Tally.objects.create(campaign=paid, labeler=cast[0], day=day, active_seconds=1000)
+    lead = Actor(user=people["lead"])
+    entry = time.declare(Actor(user=cast[0]), paid, day=day, minutes=30, note="Read two papers")
+    (made,) = time.draft_statements(lead, paid, day, day)
+    assert made.total == Decimal("8.33")
+    time.approve(lead, paid, day, day)
+    assert time.draft_statements(lead, paid, today, today) == []
+    time.decide(lead, entry, approved=True)
+    (made,) = time.draft_statements(lead, paid, today, today)
+    assert (made.total, made.lines[0]["corrections"][0]["minutes"]) == (Decimal("15.00"), 30)
 
 
 # ---- quality
