@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from labeling import pay
@@ -16,6 +17,8 @@ from tilth.accounts.permissions import require
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
 
 OLDEST = timedelta(days=60)
+MOST_MINUTES = 720
+"""Work away from the screen that one person may declare for one day, in all campaigns together."""
 
 
 @transaction.atomic
@@ -27,8 +30,13 @@ def declare(actor: Actor, campaign: Campaign, *, day: date, minutes: int, note: 
         raise PermissionDenied(f"You do not take part in {campaign}.")
     if not today - OLDEST <= day <= today:
         raise InvalidInput("Declare work of the last 60 days, up to today.", code="bad_day", field="day")
-    if not 1 <= minutes <= 720:
-        raise InvalidInput("Declare 1 to 720 minutes a day.", code="bad_minutes", field="minutes")
+    declared = TimeEntry.objects.filter(labeler=actor.user, day=day).exclude(state=Decision.REFUSED)
+    before = declared.aggregate(n=Sum("minutes"))["n"] or 0
+    if not 1 <= minutes <= MOST_MINUTES - before:
+        had = f"; you have declared {before} of that day already" if before else ""
+        raise InvalidInput(
+            f"Declare 1 to {MOST_MINUTES} minutes a day{had}.", code="bad_minutes", field="minutes"
+        )
     if not note.strip():
         raise InvalidInput("Say what you did; the lead reads this.", code="no_note", field="note")
     entry = TimeEntry.objects.create(
@@ -40,8 +48,10 @@ def declare(actor: Actor, campaign: Campaign, *, day: date, minutes: int, note: 
 
 @transaction.atomic
 def decide(actor: Actor, entry: TimeEntry, *, approved: bool) -> TimeEntry:
-    """Approve declared work, or not."""
+    """Approve declared work, or not; nobody decides on their own."""
     require_lead(actor, entry.campaign)
+    if actor.user is not None and actor.user.pk == entry.labeler_id:
+        raise PermissionDenied("This is your own time; another lead or an admin decides on it.")
     state = Decision.APPROVED if approved else Decision.REFUSED
     pending = TimeEntry.objects.filter(pk=entry.pk, state=Decision.PENDING)
     if not pending.update(state=state, decided_by=actor.user):

@@ -285,6 +285,21 @@ def test_hours_are_paid_with_approved_work_away_from_the_screen(paid, cast, peop
             time.declare(me, paid, **{"day": today, "minutes": 5, "note": "x", **fields})
 
 
+def test_a_day_has_so_many_minutes_and_nobody_approves_their_own(paid, cast, people):
+    today, me, lead = timezone.now().date(), Actor(user=cast[0]), Actor(user=people["lead"])
+    first = time.declare(me, paid, day=today, minutes=700, note="Reading")
+    with pytest.raises(InvalidInput, match="declared 700 of that day already"):
+        time.declare(me, paid, day=today, minutes=21, note="More")
+    time.declare(me, paid, day=today - timedelta(days=1), minutes=21, note="Another day")
+    time.decide(lead, first, approved=False)
+    time.declare(me, paid, day=today, minutes=720, note="What was refused does not count")
+    join(paid, people["lead"])
+    own = time.declare(lead, paid, day=today, minutes=30, note="Mine")
+    with pytest.raises(PermissionDenied, match="your own time"):
+        time.decide(lead, own, approved=True)
+    time.decide(Actor(user=people["admin"]), own, approved=True)
+
+
 def test_statements_are_frozen_when_approved_and_then_exported(paid, cast, people, client_for):
     label(cast[0], paid)
     lead, today = Actor(user=people["lead"]), timezone.now().date()
