@@ -20,6 +20,7 @@ register.filter("bytes", formats.size)
 register.filter("si", formats.si)
 register.filter("duration", formats.duration)
 register.filter("markdown", markdown.render)
+register.filter("may", can)  # {% if user|may:"data.view" %}: no page links to what its reader may not open
 
 STATE_KIND = {
     **dict.fromkeys(
