@@ -242,10 +242,19 @@ def reverse(actor: Actor, annotation: Annotation, note: str) -> Annotation:
     Assignment.objects.filter(pk=assignment.pk).update(
         state=AssignmentState.ACCEPTED, slot=assignment.slot, reason=""
     )
+    _take_back_decision(locked)
     tallies.add(locked.campaign_id, locked.labeler_id, accepted=1)
     audit.record(actor, "annotation.reverse", locked.reference, note=note[:500])
     locked.refresh_from_db()
     return locked
+
+
+def _take_back_decision(annotation: Annotation) -> None:
+    """What was wrong shall not stand in the labeler's record: it is taken out of the day on which it was decided."""
+    wrong = "rejected" if annotation.state == AnnotationState.REJECTED else "returned"
+    decision = Decision.REJECT if wrong == "rejected" else Decision.RETURN
+    if last := annotation.reviews.filter(decision=decision).order_by("-at").first():
+        tallies.add(annotation.campaign_id, annotation.labeler_id, last.at.date(), **{wrong: -1})
 
 
 def _take_slot_again(assignment: Assignment, task: int) -> None:

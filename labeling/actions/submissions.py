@@ -161,8 +161,8 @@ def measure_disagreement(task: Task, campaign: Campaign) -> None:
 
 def _count(annotation: Annotation, assignment: Assignment, sign: int, **seconds: float) -> None:
     """The labeler's day, the quota and the gold record; with ``sign`` -1 everything but the time is taken back."""
-    campaign = assignment.campaign
-    tallies.add(campaign.pk, annotation.labeler_id, None, submitted=sign, **seconds)
+    campaign, day = assignment.campaign, annotation.submitted_at.date()  # taken back after midnight, too
+    tallies.add(campaign.pk, annotation.labeler_id, day, submitted=sign, **seconds)
     if campaign.has_quotas and assignment.slot is not None and not _counted_before(annotation):
         fill_quota(assignment.task, sign)
     if annotation.gold_score is not None:

@@ -178,6 +178,8 @@ def test_an_appeal_can_turn_a_rejection_round(cast, reviewer, people):
         1,
         "done",
     )
+    day = Tally.objects.get(labeler=cast[0])
+    assert (day.submitted, day.accepted, day.rejected) == (1, 1, 0), "what was wrong is no part of the record"
     with pytest.raises(InvalidInput, match="decided"):
         threads.close(lead, thread)
     threads.close(lead, thread, "Accepted after all.")

@@ -1,6 +1,7 @@
 """Drafts, submissions and taking them back."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from django.utils import timezone
@@ -229,3 +230,16 @@ def test_what_no_database_keeps_is_kept_without_it(client_for, people):
     client.post(f"/labeling/work/{mine.pk}/skip/", {"reason": "not\x00 mine"})
     mine.refresh_from_db()
     assert mine.reason == "not mine"
+
+
+def test_taking_back_after_midnight_is_counted_on_the_day_before(user, me):
+    mine = held(user)
+    made = hand_in(me, mine)
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    Annotation.objects.update(submitted_at=midnight - timedelta(seconds=10))
+    Tally.objects.update(day=(midnight - timedelta(seconds=10)).date())
+    made.refresh_from_db()
+    with patch("django.utils.timezone.now", return_value=midnight + timedelta(seconds=20)):
+        submissions.undo(me, made)
+    (day,) = Tally.objects.all()
+    assert (day.day, day.submitted) == ((midnight - timedelta(seconds=10)).date(), 0)
