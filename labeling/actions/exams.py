@@ -16,7 +16,7 @@ from labeling.protocol.registry import kind_of
 from labeling.protocol.taskrows import guess, read_row
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
-from tilth.accounts.models import Skill
+from tilth.accounts.models import Skill, User
 from tilth.accounts.permissions import require
 from tilth.errors import Conflict, InvalidInput, NotFound
 from tilth.text.reference import check_name
@@ -120,6 +120,7 @@ def begin(actor: Actor, exam: Exam) -> ExamAttempt:
     assert actor.user is not None
     if exam.archived or not exam.items:
         raise Conflict("This exam cannot be taken now.", code="not_open")
+    User.objects.select_for_update(of=("self",)).get(pk=actor.user.pk)  # two clicks at once begin one attempt
     mine = exam.sittings.filter(user=actor.user)
     under_way = mine.filter(finished_at=None).first()
     if under_way is not None:

@@ -11,16 +11,17 @@ import pytest
 from django.db import connection
 from django.db.models import Count, F
 
-from labeling.actions import claims, drafts, reviews, submissions
+from labeling.actions import claims, drafts, exams, reviews, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Campaign, Member, Tally
+from labeling.models.quality import ExamAttempt
 from labeling.models.tasks import Assignment, Candidate, Task
 from tests.labeling.campaigns import campaign, join, labelers
 from tests.labeling.work import settle
 from tilth.accounts.actors import Actor
-from tilth.accounts.models import AuditEntry, User
+from tilth.accounts.models import AuditEntry, Skill, User
 from tilth.errors import Conflict
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,6 +132,29 @@ def test_reviewers_and_labelers_at_once_keep_the_counts(people):
         slots = task.assignments.exclude(slot=None)
         assert task.live == slots.count()
         assert task.submitted == slots.filter(state__in=["submitted", "accepted", "adjudicated"]).count()
+
+
+def test_an_exam_opened_twice_at_once_costs_one_attempt(people):
+    skill = Skill.objects.create(name="Comparing")
+    lead, user = Actor(user=people["lead"]), people["labeler"]
+    exam = exams.create(lead, name="c", title="C", kind="preference", skill=skill, attempts=5)
+    exams.set_items(lead, exam, [{"prompt": "?", "response_a": "x", "response_b": "y", "gold": "a"}])
+    found = []
+
+    def begin() -> None:
+        try:
+            found.append(exams.begin(Actor(user=user), exam).pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=begin) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert set(found) == set(ExamAttempt.objects.values_list("pk", flat=True))
+    assert len(set(found)) == 1
 
 
 @pytest.mark.full
