@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling import display
 from labeling.actions import attachments, flags, reviews
 from labeling.actions.reviews import Verdict
-from labeling.models.annotations import Annotation, Flag
+from labeling.models.annotations import Annotation, AnnotationState, Flag, Review
 from labeling.models.campaigns import Campaign, Visibility
 from labeling.models.tasks import Task
 from labeling.people import leads_it, sees_names, who
@@ -44,6 +44,21 @@ def shown(annotation: Annotation, payload: dict[str, Any] | None = None) -> dict
         "page_task": annotation.task_id,
         "guideline_clauses": annotation.guideline.clauses if annotation.guideline else [],
     }
+
+
+def _edited(annotation: Annotation) -> dict[str, Any] | None:
+    """The answer as a reviewer edited or decided it, where one did; it stands for what was submitted."""
+    last = annotation.reviews.exclude(payload=None).order_by("-at").first()
+    return shown(annotation, last.payload) if last is not None else None
+
+
+def _adjudication(annotation: Annotation) -> list[Review]:
+    """Why another answer was chosen, for whoever's was not: the note alone, the rest is about the other answer."""
+    if annotation.state != AnnotationState.ADJUDICATED or annotation.chosen:
+        return []
+    decided = Review.objects.filter(annotation__task=annotation.task_id, annotation__chosen=True)
+    last = decided.filter(decision=Review.Decision.ADJUDICATE).order_by("-at").first()
+    return [Review(decision=last.decision, note=last.note, at=last.at)] if last is not None else []
 
 
 def _found(pk: Any) -> Annotation:
@@ -215,6 +230,7 @@ def annotation(request: HttpRequest, pk: Any) -> HttpResponse:
         "tab": "quality",
         "labeler": name(found.labeler),
         "reviews": [(name(r.reviewer), r) for r in found.reviews.select_related("reviewer")],
+        "edited": _edited(found),
         "attempts": found.assignment.annotations.order_by("attempt"),
         "flags": found.flags.all(),
         "threads": found.threads.all(),
@@ -234,7 +250,8 @@ def my_annotation(request: HttpRequest, pk: Any) -> HttpResponse:
         labeler=me(request),
     )
     context = shown(found) | {
-        "reviews": found.reviews.all(),
+        "reviews": [*found.reviews.all(), *_adjudication(found)],
+        "edited": _edited(found),
         "appealed": found.threads.filter(topic="appeal").first(),
         "may_appeal": found.state in {"returned", "rejected"},
         "attachments": attachments.shown(me(request), found.assignment),

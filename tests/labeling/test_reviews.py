@@ -2,6 +2,8 @@
 
 import pytest
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from labeling.actions import claims, flags, reviews, threads
 from labeling.actions.reviews import Verdict
@@ -267,3 +269,42 @@ def test_two_reviewers_never_get_the_same_submission(cast, people, second):
     with ThreadPoolExecutor(4) as pool:
         taken = [found[0] for found in pool.map(take, actors)]
     assert len(set(taken)) == 4
+
+
+def test_labelers_read_why_another_answer_was_chosen_and_nothing_else_of_it(cast, reviewer):
+    made = campaign(tasks=1, overlap=2, review_rate=1.0)
+    join(made, *cast)
+    one = label(cast[0], made)
+    two = label(cast[1], made, {**one.payload, "grade": "1:2"})
+    passage = {"path": "reason", "start": 0, "end": 2, "quote": "It", "text": "A remark on the other answer"}
+    reviews.decide(reviewer, two, Verdict("accept", comments=[passage]))
+    reviews.adjudicate(reviewer, Task.objects.get(), winner=two, note="Clause honest decides.")
+    pages = []
+    for user, done in ((cast[0], one), (cast[1], two)):
+        client = Client()
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        pages.append(client.get(reverse("labeling:my_annotation", args=[done.pk])).content.decode())
+    lost, won = pages
+    assert "Clause honest decides." in lost and "another was chosen" in lost
+    assert "A remark on the other answer" not in lost
+    assert "yours was chosen" in won
+
+
+@pytest.mark.parametrize("kind", ["preference", "edit", "demonstration", "rating", "conversation"])
+def test_what_a_reviewer_made_of_an_answer_is_shown_beside_it(kind, cast, reviewer, client_for):
+    made = campaign(kind, tasks=1, review_rate=1.0)
+    join(made, *cast)
+    done = label(cast[0], made)
+    text = "A word that only the reviewer wrote"
+    answer = {**done.payload, "reason": text, "comment": text, "text": text}
+    if kind == "demonstration":
+        answer["messages"] = [*done.payload["messages"][:-1], {"role": "assistant", "content": text}]
+    reviews.decide(reviewer, done, Verdict("edit", payload=answer, scores=SCORES))
+    client = Client()
+    client.force_login(cast[0], backend="allauth.account.auth_backends.AuthenticationBackend")
+    for page in (
+        client.get(reverse("labeling:my_annotation", args=[done.pk])),
+        client_for("admin").get(reverse("labeling:annotation", args=[done.pk])),
+    ):
+        assert "As it was accepted" in page.content.decode()
+        assert text in page.content.decode()
