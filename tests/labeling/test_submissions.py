@@ -4,6 +4,7 @@ from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from labeling.actions import claims, drafts, submissions
@@ -223,11 +224,11 @@ def test_what_no_database_keeps_is_kept_without_it(client_for, people):
     mine = claims.claim(Actor(user=people["labeler"]), made)
     client = client_for("labeler")
     body = f'{{"token": "{mine.hold_token}", "revision": 0, "payload": {{"reason": "a\\u0000b", "x": [NaN, 1e400]}}}}'
-    answer = client.post(f"/labeling/work/{mine.pk}/draft/", body, content_type="application/json")
+    answer = client.post(reverse("labeling:draft", args=[mine.pk]), body, content_type="application/json")
     assert answer.status_code == 200
     mine.refresh_from_db()
     assert mine.draft == {"reason": "ab", "x": [None, None]}
-    client.post(f"/labeling/work/{mine.pk}/skip/", {"reason": "not\x00 mine"})
+    client.post(reverse("labeling:skip", args=[mine.pk]), {"reason": "not\x00 mine"})
     mine.refresh_from_db()
     assert mine.reason == "not mine"
 
