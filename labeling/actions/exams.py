@@ -1,24 +1,28 @@
-"""Exams: tasks with known answers; whoever passes is granted a skill."""
+"""Exams as leads make them: tasks with known answers; whoever passes is granted a skill.
 
+The known answers are shown only on request, and who looked is kept: nobody sits an exam whose answers they
+have seen (:mod:`labeling.actions.sittings`).
+"""
+
+import random
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from labeling.actions.campaigns import checked_schema
+from labeling.actions.guards import person
 from labeling.models.campaigns import Campaign
 from labeling.models.guidelines import GuidelineVersion
 from labeling.models.quality import Exam, ExamAttempt
 from labeling.models.tasks import Task
 from labeling.protocol.kind import Answer, TaskView
-from labeling.protocol.payload import check_payload
 from labeling.protocol.registry import kind_of
 from labeling.protocol.taskrows import guess, read_row
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
-from tilth.accounts.models import Skill, User
+from tilth.accounts.models import Skill
 from tilth.accounts.permissions import require
-from tilth.errors import Conflict, InvalidInput, NotFound
+from tilth.errors import Conflict, InvalidInput
 from tilth.text.reference import check_name
 
 MOST_ITEMS = 200
@@ -71,14 +75,17 @@ def create(
 def set_items(actor: Actor, exam: Exam, rows: list[dict[str, Any]]) -> Exam:
     """The questions, each a row of an import with its known answer. Not once somebody has sat it."""
     require(actor, "campaigns.manage")
+    exam = Exam.objects.select_for_update(of=("self",)).get(pk=exam.pk)  # nobody begins meanwhile
     if exam.sittings.exists():
         raise Conflict("Somebody has sat this exam; make a new one to change its questions.", code="in_use")
     if not 0 < len(rows) <= MOST_ITEMS:
         raise InvalidInput(f"An exam has 1 to {MOST_ITEMS} questions.", field="items")
     items = [_item(exam, number, row) for number, row in enumerate(rows, start=1)]
-    Exam.objects.filter(pk=exam.pk).update(items=items)
+    exam.items = items
+    exam.save(update_fields=["items"])
+    if actor.user is not None:
+        exam.seen_by.add(actor.user)
     audit.record(actor, "exam.items", f"exam:{exam.pk}", items=len(items))
-    exam.refresh_from_db()
     return exam
 
 
@@ -103,80 +110,25 @@ def items_from_gold(actor: Actor, exam: Exam, campaign: Campaign) -> Exam:
     return set_items(actor, exam, rows)
 
 
-def view_of(exam: Exam, number: int) -> TaskView:
-    """A question as kinds see it; answers stand in stored order."""
+@transaction.atomic
+def reveal(actor: Actor, exam: Exam) -> None:
+    """Somebody looks at the known answers, and from then on cannot sit this exam, whatever they become."""
+    require(actor, "campaigns.view")
+    exam.seen_by.add(person(actor))
+    audit.record(actor, "exam.reveal", f"exam:{exam.pk}")
+
+
+def view_of(exam: Exam, number: int, attempt: ExamAttempt | None = None) -> TaskView:
+    """A question as kinds see it; each attempt has its own order of answers, so that no side is the right one."""
     item = exam.items[number]
     answers = [
         Answer(position, answer["messages"], answer.get("model") or "")
         for position, answer in enumerate(item["answers"])
     ]
-    return TaskView(item["payload"], answers, tuple(range(len(answers))))
-
-
-@transaction.atomic
-def begin(actor: Actor, exam: Exam) -> ExamAttempt:
-    """The attempt that is under way, or the next one."""
-    require(actor, "labeling.work")
-    assert actor.user is not None
-    if exam.archived or not exam.items:
-        raise Conflict("This exam cannot be taken now.", code="not_open")
-    User.objects.select_for_update(of=("self",)).get(pk=actor.user.pk)  # two clicks at once begin one attempt
-    mine = exam.sittings.filter(user=actor.user)
-    under_way = mine.filter(finished_at=None).first()
-    if under_way is not None:
-        return under_way
-    if mine.filter(passed=True).exists():
-        raise Conflict("You have passed this exam.", code="passed")
-    used = mine.count()
-    if used >= exam.attempts:
-        raise Conflict(f"You have used all {exam.attempts} attempts; talk to a lead.", code="no_attempts")
-    attempt = ExamAttempt.objects.create(exam=exam, user=actor.user, number=used + 1)
-    audit.record(actor, "exam.begin", f"exam:{exam.pk}", attempt=attempt.number)
-    return attempt
-
-
-@transaction.atomic
-def answer(actor: Actor, attempt: ExamAttempt, number: int, payload: dict[str, Any]) -> ExamAttempt:
-    """Keep the answer to one question; it can be changed until the exam is handed in."""
-    _require_own(actor, attempt)
-    if not 0 <= number < len(attempt.exam.items):
-        raise NotFound("There is no such question.")
-    locked = ExamAttempt.objects.select_for_update(of=("self",)).get(pk=attempt.pk)
-    if locked.finished_at is not None:
-        raise Conflict("This attempt has been handed in.", code="finished")
-    locked.answers = {**locked.answers, str(number): check_payload(payload)}
-    locked.save(update_fields=["answers"])
-    return locked
-
-
-@transaction.atomic
-def hand_in(actor: Actor, attempt: ExamAttempt) -> ExamAttempt:
-    """Score the attempt; passing grants the skill."""
-    _require_own(actor, attempt)
-    exam = attempt.exam
-    locked = ExamAttempt.objects.select_for_update(of=("self",)).get(pk=attempt.pk)
-    if locked.finished_at is not None:
-        return locked
-    missing = [n + 1 for n in range(len(exam.items)) if str(n) not in locked.answers]
-    if missing:
-        raise InvalidInput(f"Answer question {missing[0]} first.", code="unanswered")
-    score = kind_of(exam.kind).score
-    assert score is not None
-    points = [score(locked.answers[str(n)], item["gold"], exam.schema) for n, item in enumerate(exam.items)]
-    locked.score = sum(points) / len(points)
-    locked.passed = locked.score >= exam.pass_mark
-    locked.finished_at = timezone.now()
-    locked.save()
-    if locked.passed:
-        locked.user.skills.add(exam.skill)
-    audit.record(actor, "exam.finish", f"exam:{exam.pk}", score=locked.score, passed=locked.passed)
-    return locked
-
-
-def _require_own(actor: Actor, attempt: ExamAttempt) -> None:
-    require(actor, "labeling.work")
-    if actor.user is None or attempt.user_id != actor.user.pk:
-        raise NotFound("There is no such exam of yours.")
+    order = list(range(len(answers)))
+    if attempt is not None:
+        random.Random(f"{attempt.pk}:{number}").shuffle(order)
+    return TaskView(item["payload"], answers, tuple(order))
 
 
 @transaction.atomic

@@ -94,6 +94,7 @@ class Migration(migrations.Migration):
                 ('archived', models.BooleanField(default=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('seen_by', models.ManyToManyField(help_text='who has looked at the known answers', related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('skill', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='exams', to='accounts.skill')),
             ],
             options={
@@ -550,6 +551,18 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
                 'constraints': [models.UniqueConstraint(fields=('exam', 'user', 'number'), name='exam_attempt_unique')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ExamGrant',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('attempts', models.PositiveSmallIntegerField(default=0)),
+                ('exam', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='labeling.exam')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('exam', 'user'), name='exam_grant_unique')],
             },
         ),
         migrations.CreateModel(

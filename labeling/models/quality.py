@@ -1,4 +1,4 @@
-"""Exams that grant a skill, and who has sat them."""
+"""Exams that grant a skill, who has sat them, and who knows their answers."""
 
 from typing import ClassVar
 
@@ -25,6 +25,9 @@ class Exam(models.Model):
     pass_mark = models.FloatField(default=0.8, help_text="share of points, 0 to 1")
     attempts = models.PositiveSmallIntegerField(default=2)
     archived = models.BooleanField(default=False)
+    seen_by = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="+", help_text="who has looked at the known answers"
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -57,3 +60,19 @@ class ExamAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} at {self.exam_id}"
+
+
+class ExamGrant(models.Model):
+    """Attempts that a lead gave one person beyond those of the exam."""
+
+    exam = models.ForeignKey(Exam, on_delete=models.PROTECT, related_name="grants")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["exam", "user"], name="exam_grant_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.attempts} more at {self.exam_id}"

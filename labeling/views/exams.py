@@ -5,13 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling.actions import exams
+from labeling.actions import exams, sittings
 from labeling.models.campaigns import Campaign
-from labeling.models.quality import Exam
+from labeling.models.quality import Exam, ExamAttempt
 from labeling.protocol.registry import all_kinds, kind_of
 from labeling.views.json import json_view
 from labeling.views.me import me
@@ -75,18 +76,57 @@ def new(request: HttpRequest) -> HttpResponse:
 @require_GET
 def exam(request: HttpRequest, pk: int) -> HttpResponse:
     """One exam: its questions, and how people did."""
+    return _page(request, pk)
+
+
+@requires("campaigns.view")
+@require_POST
+def answers(request: HttpRequest, pk: int) -> HttpResponse:
+    """The same with the known answers; that somebody has looked at them is kept."""
+    exams.reveal(Actor.of(request), get_object_or_404(Exam, pk=pk))
+    return _page(request, pk, revealed=True)
+
+
+def _page(request: HttpRequest, pk: int, *, revealed: bool = False) -> HttpResponse:
     found = get_object_or_404(Exam.objects.select_related("skill", "guideline__guideline"), pk=pk)
-    named = can(me(request), "labelers.view")
-    sittings = found.sittings.exclude(finished_at=None).select_related("user")[:200]
+    may_manage = can(me(request), "campaigns.manage")
+    page = page_of(request, found.sittings.exclude(finished_at=None).select_related("user", "exam"))
     context = {
         "exam": found,
         "kind": kind_of(found.kind),
-        "sittings": [(str(s.user) if named else f"labeler {s.user.pseudonym[:8]}", s) for s in sittings],
+        "page": page,
+        "sittings": _named(page, named=can(me(request), "labelers.view"), may_grant=may_manage),
+        "sat": found.sittings.exists(),
         "campaigns": Campaign.objects.filter(kind=found.kind, tasks__role="gold").distinct(),
-        "may_manage": can(me(request), "campaigns.manage"),
+        "may_manage": may_manage,
+        "revealed": revealed,
         "questions": [(n, exams.view_of(found, n), item) for n, item in enumerate(found.items)],
     }
     return render(request, "labeling/exam.html", context)
+
+
+def _named(page: Page, *, named: bool, may_grant: bool) -> list[tuple[str, ExamAttempt, bool]]:
+    """Attempts by name, the newest one of each person with whether they can be given another."""
+    rows, people = [], set()
+    for sitting in page:
+        user, newest = sitting.user, sitting.user_id not in people
+        people.add(sitting.user_id)
+        name = str(user) if named else f"labeler {user.pseudonym[:8]}"
+        rows.append((name, sitting, may_grant and newest and sittings.may_grant(sitting.exam, user)))
+    return rows
+
+
+@requires("campaigns.manage")
+@require_POST
+def grant(request: HttpRequest, pk: int) -> HttpResponse:
+    """One more attempt for whoever sat this one."""
+    found = get_object_or_404(ExamAttempt.objects.select_related("exam", "user"), pk=pk)
+    try:
+        count = sittings.grant(Actor.of(request), found.exam, found.user)
+        messages.success(request, f"One more attempt is given: {count} in all.")
+    except TilthError as error:
+        messages.error(request, error.message)
+    return redirect("labeling:exam", found.exam_id)
 
 
 @requires("campaigns.manage")
@@ -128,14 +168,20 @@ def sit(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Exam.objects.select_related("skill", "guideline__guideline"), pk=pk)
     if request.method == "POST":
         try:
-            exams.begin(Actor.of(request), found)
+            sittings.begin(Actor.of(request), found)
             return redirect("labeling:exam_question", pk, 0)
         except TilthError as error:
             messages.error(request, error.message)
-    mine = found.sittings.filter(user=me(request)).order_by("number")
-    return render(
-        request, "labeling/exam_sit.html", {"exam": found, "mine": mine, "kind": kind_of(found.kind)}
-    )
+    mine = list(found.sittings.filter(user=me(request)).order_by("number"))
+    context = {
+        "exam": found,
+        "mine": mine,
+        "kind": kind_of(found.kind),
+        "why_not": sittings.why_not(me(request), found),
+        "under_way": any(attempt.finished_at is None for attempt in mine),
+        "left": max(0, sittings.allowed(found, me(request)) - len(mine)),
+    }
+    return render(request, "labeling/exam_sit.html", context)
 
 
 @requires("labeling.work")
@@ -144,10 +190,11 @@ def question(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     """One question of the attempt that is under way."""
     found = get_object_or_404(Exam.objects.select_related("guideline__guideline"), pk=pk)
     attempt = found.sittings.filter(user=me(request), finished_at=None).first()
-    if attempt is None or number >= len(found.items):
+    if attempt is None or number >= len(found.items) or sittings.why_not(me(request), found):
         return redirect("labeling:exam_sit", pk)
-    kind, task = kind_of(found.kind), exams.view_of(found, number)
-    payload = attempt.answers.get(str(number)) or kind.blank(task, found.schema)
+    kind, task = kind_of(found.kind), exams.view_of(found, number, attempt)
+    kept = attempt.answers.get(str(number))
+    missing = set(sittings.unanswered(attempt))
     context = {
         "exam": found,
         "kind": kind,
@@ -157,8 +204,10 @@ def question(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "shortcuts": kind.shortcuts(found.schema),
         "guideline_clauses": found.guideline.clauses if found.guideline else [],
         "number": number,
-        "answered": len(attempt.answers),
-        "payload_json": json.dumps(payload),
+        "questions": [(n, n not in missing) for n in range(len(found.items))],
+        "answered": len(found.items) - len(missing),
+        "lacks": sittings.problems(attempt, number) if kept else [],
+        "payload_json": json.dumps(kept or kind.blank(task, found.schema)),
         "last": number == len(found.items) - 1,
     }
     return render(request, "labeling/exam_question.html", context)
@@ -168,25 +217,31 @@ def question(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 @json_view
 def answer(request: HttpRequest, body: dict[str, Any], pk: int, number: int) -> dict[str, Any]:
     """Keep one answer."""
-    found = get_object_or_404(Exam, pk=pk)
-    attempt = get_object_or_404(found.sittings, user=me(request), finished_at=None)
-    exams.answer(Actor.of(request), attempt, number, body.get("payload"))  # type: ignore[arg-type]
+    attempt = _under_way(request, pk)
+    sittings.answer(Actor.of(request), attempt, number, body.get("payload"))  # type: ignore[arg-type]
     return {}
+
+
+def _under_way(request: HttpRequest, pk: int) -> ExamAttempt:
+    mine = ExamAttempt.objects.select_related("exam__skill")
+    return get_object_or_404(mine, exam=pk, user=me(request), finished_at=None)
 
 
 @requires("labeling.work")
 @require_POST
 def finish(request: HttpRequest, pk: int) -> HttpResponse:
-    """Hand in."""
-    found = get_object_or_404(Exam, pk=pk)
-    attempt = get_object_or_404(found.sittings, user=me(request), finished_at=None)
+    """Hand in; where something is missing, the first of it is shown."""
+    attempt = _under_way(request, pk)
     try:
-        done = exams.hand_in(Actor.of(request), attempt)
-        told = f"You have reached {done.score:.0%}."
-        if done.passed:
-            messages.success(request, f"{told} Passed: you have the skill {found.skill} now.")
-        else:
-            messages.warning(request, f"{told} {found.pass_mark:.0%} is needed.")
+        done = sittings.hand_in(Actor.of(request), attempt)
     except TilthError as error:
         messages.error(request, error.message)
+        if error.code == "unanswered":
+            return redirect("labeling:exam_question", pk, sittings.unanswered(attempt)[0])
+        return redirect("labeling:exam_sit", pk)
+    told = f"You have reached {done.score:.0%}."
+    if done.passed:
+        messages.success(request, f"{told} Passed: you have the skill {done.exam.skill} now.")
+    else:
+        messages.warning(request, f"{told} {done.exam.pass_mark:.0%} is needed.")
     return redirect("labeling:exam_sit", pk)

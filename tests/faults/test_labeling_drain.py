@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.db.models import Count, F
 
-from labeling.actions import claims, drafts, exams, reviews, submissions
+from labeling.actions import claims, drafts, exams, reviews, sittings, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
 from labeling.models.annotations import Annotation
@@ -143,7 +143,7 @@ def test_an_exam_opened_twice_at_once_costs_one_attempt(people):
 
     def begin() -> None:
         try:
-            found.append(exams.begin(Actor(user=user), exam).pk)
+            found.append(sittings.begin(Actor(user=user), exam).pk)
         finally:
             connection.close()
 

@@ -187,9 +187,16 @@ def _exam(people: dict[str, User]) -> Exam:
     )
 
 
-@sample(*(f"labeling:exam{end}" for end in ("", "_items", "_archive", "_sit")))
+@sample(*(f"labeling:exam{end}" for end in ("", "_answers", "_items", "_archive", "_sit")))
 def an_exam(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": _exam(people).pk}
+
+
+@sample("labeling:exam_grant")
+def a_failed_attempt(people: dict[str, User]) -> dict[str, Any]:
+    fields = {"score": 0.0, "passed": False, "finished_at": timezone.now()}
+    made = ExamAttempt.objects.create(exam=_exam(people), user=people["labeler"], number=2, **fields)
+    return {"pk": made.pk}
 
 
 @sample("labeling:exam_finish")

@@ -321,53 +321,6 @@ def test_every_change_is_audited(lead, cast):
     assert {"campaign.create", "campaign.move", "member.invite", "campaign.announce"} <= verbs
 
 
-def test_an_exam_grants_its_skill(lead, cast):
-    skill = Skill.objects.create(name="Comparing")
-    exam = exams.create(
-        lead, name="compare", title="Compare", kind="preference", skill=skill, attempts=2, pass_mark=0.6
-    )
-    rows = [
-        {"prompt": "Why?", "response_a": "So.", "response_b": "Thus.", "gold": gold} for gold in ("a", "b")
-    ]
-    with pytest.raises(InvalidInput, match="row 1 has no known answer"):
-        exams.set_items(lead, exam, [{**rows[0], "gold": ""}])
-    exams.set_items(lead, exam, rows)
-    me = Actor(user=cast[0])
-    attempt = exams.begin(me, exam)
-    assert exams.begin(me, exam) == attempt
-    exams.answer(me, attempt, 0, {"grade": "0:2"})
-    with pytest.raises(InvalidInput, match="question 2"):
-        exams.hand_in(me, attempt)
-    exams.answer(me, attempt, 1, {"grade": "0:2"})
-    assert (exams.hand_in(me, attempt).score, exams.hand_in(me, attempt).passed) == (0.5, False)
-    assert not cast[0].skills.exists()
-    second = exams.begin(me, exam)
-    for number, grade in enumerate(("0:2", "1:1")):
-        exams.answer(me, second, number, {"grade": grade})
-    assert exams.hand_in(me, second).passed
-    assert list(cast[0].skills.all()) == [skill]
-    with pytest.raises(Conflict, match="passed"):
-        exams.begin(me, exam)
-    with pytest.raises(Conflict, match="sat this exam"):
-        exams.set_items(lead, exam, rows)
-
-
-def test_written_work_has_no_exam(lead):
-    with pytest.raises(InvalidInput, match="Written"):
-        exams.create(lead, name="x", title="x", kind="demonstration", skill=Skill.objects.create(name="s"))
-
-
-def test_nobody_has_more_attempts_than_allowed(lead, cast):
-    skill = Skill.objects.create(name="Comparing")
-    exam = exams.create(lead, name="c", title="C", kind="preference", skill=skill, attempts=1)
-    exams.set_items(lead, exam, [{"prompt": "?", "response_a": "x", "response_b": "y", "gold": "a"}])
-    attempt = exams.begin(Actor(user=cast[0]), exam)
-    exams.answer(Actor(user=cast[0]), attempt, 0, {"grade": "1:2"})
-    exams.hand_in(Actor(user=cast[0]), attempt)
-    with pytest.raises(Conflict, match="all 1 attempts"):
-        exams.begin(Actor(user=cast[0]), exam)
-
-
 def test_annotations_name_the_guideline_they_were_made_by(lead, cast):
     made = campaign(tasks=1, lead=lead.user)
     join(made, cast[0])
