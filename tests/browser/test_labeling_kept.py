@@ -195,3 +195,54 @@ def test_a_lost_sign_in_keeps_the_text_until_one_is_back(page_for, people):
     page.context.add_cookies(cookies)
     expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=30_000)
     assert Assignment.objects.get().draft["messages"][1]["content"] == "Written while signed out."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_browser_kept_never_overwrites_what_was_saved_elsewhere_since(page_for, people):
+    made = campaign("demonstration", tasks=1)
+    join(made, people["labeler"])
+    refused = [r"status of 409", r"ERR_"]
+    here, there = page_for("labeler", allow=refused), page_for("labeler")
+    mine = open_task(here, made)
+    here.context.set_offline(True)
+    mine.fill("Written on the train.")
+    expect(here.locator("[data-status]")).to_contain_text("kept in this browser")
+    here.goto("about:blank")
+    open_task(there, made).fill("Written at the desk.")
+    expect(there.locator("[data-status]")).to_contain_text("Saved", timeout=10_000)
+    here.context.set_offline(False)
+    here.goto(there.url)
+    dialog = here.get_by_role("dialog", name="Two texts for one task")
+    expect(dialog).to_contain_text("Written at the desk.", timeout=10_000)
+    dialog.get_by_role("button", name="Take the one saved elsewhere").click()
+    expect(here.get_by_label("Turn 2, assistant")).to_have_value("Written at the desk.")
+    kept = {p.payload["messages"][1]["content"] for p in Assignment.objects.get().history.all()}
+    assert kept == {"Written on the train.", "Written at the desk."}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_seconds_of_work_outlive_a_lost_connection_and_back_shows_the_task_as_it_is_now(page_for, people):
+    made = campaign("demonstration", tasks=1)
+    join(made, people["labeler"])
+    page = page_for("labeler", allow=["ERR_"])
+    area = open_task(page, made)
+    told = []
+
+    def lose_the_first(route):
+        told.append(route.request.post_data_json["active"])
+        if len(told) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/draft/", lose_the_first)
+    page.wait_for_timeout(1100)
+    area.fill("Short waves.")
+    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=10_000)
+    assert told[1] >= told[0] >= 1
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("dialog", name="Submit this work?").get_by_role("button", name="Submit").click()
+    expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_label("Turn 2, assistant")).to_have_value("Short waves.")
+    expect(page.get_by_label("Turn 2, assistant")).to_be_disabled()

@@ -9,7 +9,9 @@ const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
 const KEEP_DAYS = 30;
 const PREFIX = "tilth:draft:";
 
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+// Databases give an object's keys back in an order of their own: it says nothing.
+const sorted = (key, value) => (value && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))) : value);
+const same = (one, other) => JSON.stringify(one, sorted) === JSON.stringify(other, sorted);
 
 function forgetOld() {
   const oldest = Date.now() - KEEP_DAYS * 86400000;
@@ -19,7 +21,7 @@ function forgetOld() {
 }
 
 export class Draft {
-  // source: {id, url, token, revision, payload}; clock() and inputs() tell of the work; on: what to call.
+  // source: {id, url, token, revision, payload}; clock and inputs() tell of the work; on: what to call.
   constructor(source, { read, clock, inputs, on }) {
     Object.assign(this, source, { read, clock, inputs, on });
     this.tab = crypto.randomUUID();
@@ -35,11 +37,14 @@ export class Draft {
     document.addEventListener("visibilitychange", () => (document.hidden ? this.lastWords() : this.flush()));
   }
 
-  // What the browser kept and the server has not: the text to go on with, or nothing.
+  // What the browser kept and the server has not: the text to go on with, or nothing. It stands on the revision
+  // that it was written on: where the server has a newer one, from another machine, both are offered.
   recovered() {
     const kept = JSON.parse(localStorage.getItem(this.key) ?? "null");
     if (!kept?.dirty || same(kept.payload, this.saved)) return null;
-    return kept;
+    this.revision = kept.revision;
+    this.dirty = true;
+    return kept.payload;
   }
 
   changed() {
@@ -61,8 +66,16 @@ export class Draft {
     }
   }
 
-  body(payload) {
-    return { token: this.token, revision: this.revision, tab: this.tab, payload, inputs: this.inputs(), ...this.clock() };
+  // Sends the text with what came about since; seconds that did not arrive are told again.
+  async send(url, payload, more = {}, options = {}) {
+    const spent = this.clock.take();
+    try {
+      const body = { token: this.token, revision: this.revision, tab: this.tab, payload, inputs: this.inputs(), ...spent, ...more };
+      return await send(url, body, options);
+    } catch (fault) {
+      this.clock.giveBack(spent);
+      throw fault;
+    }
   }
 
   async flush() {
@@ -79,7 +92,7 @@ export class Draft {
     this.dirty = false;
     this.on.state("saving");
     try {
-      this.took(await send(this.url, this.body(payload)), payload);
+      this.took(await this.send(this.url, payload), payload);
     } catch (fault) {
       this.dirty = true;
       this.remember();
@@ -97,7 +110,8 @@ export class Draft {
 
   failed(fault, mine) {
     if (!(fault instanceof Fault)) throw fault;
-    if (fault.kind === "draft_moved") {
+    if (fault.kind === "draft_moved" && same(mine, fault.body.payload)) this.settle(fault.body.revision, mine); // arrived, unheard
+    else if (fault.kind === "draft_moved") {
       this.conflict = true;
       this.on.conflict({ mine, theirs: fault.body.payload, revision: fault.body.revision, token: fault.body.token });
     } else if (fault.kind === "hold_ended") {
@@ -138,7 +152,7 @@ export class Draft {
   lastWords() {
     if (!this.dirty || this.closed || this.conflict || this.busy) return;
     const payload = this.read();
-    send(this.url, this.body(payload), { keepalive: true })
+    this.send(this.url, payload, {}, { keepalive: true })
       .then((answer) => {
         this.dirty = !same(payload, this.read());
         this.took(answer, payload);

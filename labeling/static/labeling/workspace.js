@@ -10,6 +10,13 @@ import { start as startReading } from "./reading.js";
 import { Fault, send } from "./server.js";
 import { Status } from "./status.js";
 
+// Back and forward show a page as it was once, with a draft of long ago: ask for it as it is now.
+if (performance.getEntriesByType("navigation")[0]?.type === "back_forward") {
+  location.reload();
+  await new Promise(() => {});
+}
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+
 const page = document.getElementById("workspace");
 const pane = document.getElementById("pane");
 const data = JSON.parse(page.dataset.workspace);
@@ -31,7 +38,7 @@ const draft = new Draft(
   { id: data.id, url: data.urls.draft, token: data.token, revision: data.revision, payload: data.payload },
   {
     read: () => fields.payload(),
-    clock: () => clock.take(),
+    clock,
     inputs: () => inputs.counts,
     on: {
       state: (name, more) => status.show(name, more),
@@ -51,10 +58,9 @@ const draft = new Draft(
 
 function begin() {
   const kept = draft.recovered();
-  fields.fill(kept ? kept.payload : data.payload);
+  fields.fill(kept ?? data.payload);
   if (kept) {
     status.show("recovered");
-    draft.dirty = true;
     draft.flush();
   }
   pane.addEventListener("input", () => draft.changed());
@@ -73,7 +79,7 @@ async function submit(noticed = false) {
     await draft.flush();
     if (draft.conflict || draft.failures) return;
     if (data.asks && !noticed && !(await status.ask("submit"))) return;
-    const answer = await send(data.urls.submit, { ...draft.body(fields.payload()), key, noticed });
+    const answer = await draft.send(data.urls.submit, fields.payload(), { key, noticed });
     draft.done();
     data.open = false;
     location.assign(answer.next);
