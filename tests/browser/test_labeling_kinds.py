@@ -5,6 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from labeling.models.annotations import Annotation
+from labeling.models.tasks import Assignment
 from tests.labeling.campaigns import ANSWERS, campaign, join
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -109,6 +110,37 @@ def test_an_ideal_conversation_is_written(page_for, people, shoot):
     assert payload["sources"][0]["url"] == "https://example.org/sky"
 
 
+def test_turns_are_added_moved_removed_and_put_back(page_for, people):
+    made = campaign("demonstration", tasks=1)
+    join(made, people["labeler"])
+    page = page_for("labeler")
+    open_task(page, made)
+    page.get_by_role("button", name="Add a system message").click()
+    page.keyboard.type("Be kind.")
+    page.get_by_label("Turn 3, assistant").fill("Short waves scatter most.")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    page.keyboard.type("And at dusk?")
+    page.get_by_role("button", name="Move this turn up").and_(page.locator(":enabled")).click()
+    assert [box.input_value() for box in page.locator(".turn textarea").all()] == [
+        "Be kind.", "Why is the sky blue?", "And at dusk?", "Short waves scatter most.",
+    ]  # fmt: skip
+    page.get_by_role("button", name="Move this turn down").and_(page.locator(":enabled")).click()
+    page.get_by_role("button", name="Remove").nth(1).click()
+    expect(page.get_by_label("Turn 3, user")).to_have_value("And at dusk?")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Turn 3, assistant")).to_have_value("Short waves scatter most.")
+    expect(page.get_by_label("Turn 2, user")).not_to_be_editable()
+    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
+    said = [(turn["role"], turn["content"]) for turn in Assignment.objects.get().draft["messages"]]
+    assert said == [
+        ("system", "Be kind."),
+        ("user", "Why is the sky blue?"),
+        ("assistant", "Short waves scatter most."),
+        ("user", "And at dusk?"),
+    ]
+
+
 def test_an_answer_is_edited(page_for, people, shoot):
     made = campaign("edit", tasks=1)
     join(made, people["labeler"])
@@ -120,7 +152,12 @@ def test_an_answer_is_edited(page_for, people, shoot):
     expect(page.locator("[data-diff] ins")).to_contain_text("scattered")
     page.get_by_role("button", name="Reset to the original").click()
     expect(area).to_have_value("Because the blue light is scatered more.")
+    area.fill("Something else.")
     page.get_by_role("button", name="Undo the reset").click()
+    expect(area).to_have_value("Because the blue light is scattered more.")
+    page.get_by_role("button", name="Undo that").click()
+    expect(area).to_have_value("Something else.")
+    page.get_by_role("button", name="Undo that").click()
     page.get_by_label("Wrong", exact=True).check()
     shoot(page, "edit-dark")
     axe_clean(page)

@@ -228,6 +228,30 @@ def test_a_demonstration_is_held_to_its_form(turns, complaint):
     assert any(complaint in problem.message for problem in problems), problems
 
 
+SYSTEM, TOOL = {"role": "system", "content": "Be kind."}, {"role": "tool", "content": ""}
+ASKED, CALLED = {"role": "user", "content": "Why?"}, {"role": "assistant", "content": ""}
+ANSWERED = {"role": "assistant", "content": "So."}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "written", "allowed"),
+    [
+        ([ASKED], [SYSTEM, ASKED, ANSWERED], True),
+        ([SYSTEM, ASKED], [SYSTEM, ASKED, ANSWERED], False),
+        ([ASKED, CALLED, TOOL], [ASKED, CALLED, TOOL, ANSWERED], True),
+        ([ASKED, ANSWERED], [ASKED, ANSWERED, ASKED, ANSWERED], True),
+    ],
+)
+def test_a_prompt_of_any_form_can_be_gone_on_from(prompt, written, allowed):
+    kind, task = kind_of("demonstration"), view("demonstration", payload={"messages": prompt})
+    full = {**kind.default_schema(), "allow_system": allowed}
+    assert kind.check({"messages": written}, task, full) == []
+    assert kind.check(kind.blank(task, full), task, full), "nothing can be submitted untouched"
+    changed = [*written[:-2], {**written[-2], "content": "Else."}, written[-1]]
+    if len(written) == len(prompt) + 1:
+        assert kind.check({"messages": changed}, task, full), "the prompt is held to"
+
+
 @pytest.mark.parametrize(
     ("source", "field"),
     [

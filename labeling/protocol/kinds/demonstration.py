@@ -48,63 +48,82 @@ def check_task(payload: Payload, candidates: Sequence[Answer]) -> dict[str, Any]
 
 
 def blank(task: TaskView, schema: Schema) -> dict[str, Any]:
-    """The prompt with an empty answer after it."""
-    given = messages.prompt_of(task.payload)
-    if not any(message["role"] == "user" for message in given):
-        given = [*given, {"role": "user", "content": ""}]
-    if given[-1]["role"] != "assistant":
-        given = [*given, {"role": "assistant", "content": ""}]
-    return {"messages": given, "sources": [], "clauses": [], "comment": ""}
+    """The prompt with an empty answer after it; after a prompt that ends in an answer, a whole exchange."""
+    turns = messages.prompt_of(task.payload)
+    says = [turn["role"] for turn in turns]
+    if "user" not in says or (schema["prompt_fixed"] and says[-1] == "assistant"):
+        turns = [*turns, {"role": "user", "content": ""}]
+    if turns[-1]["role"] != "assistant":
+        turns = [*turns, {"role": "assistant", "content": ""}]
+    return {"messages": turns, "sources": [], "clauses": [], "comment": ""}
 
 
 def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
-    """User and assistant in turn, nothing empty, the assistant last, the prompt untouched where it is fixed."""
+    """The prompt untouched where it is fixed; after it user and assistant in turn, nothing empty, the assistant last."""
     turns = objects(payload.get("messages"))
-    found = [*_check_turns(turns, schema), *_check_prompt(turns, task, schema)]
+    found = _check_turns(turns, _fixed(task, schema), schema)
     given = objects(payload.get("sources"))
     if schema["sources_required"] and not given:
         found.append(Problem("sources", "Name at least one source."))
     return [*found, *sources.check_sources(given)]
 
 
-def _check_turns(turns: list[dict[str, Any]], schema: Schema) -> list[Problem]:
+def _fixed(task: TaskView, schema: Schema) -> list[dict[str, Any]]:
+    return messages.prompt_of(task.payload) if schema["prompt_fixed"] else []
+
+
+def _says(turns: Sequence[Payload]) -> list[tuple[Any, Any]]:
+    return [(turn.get("role"), turn.get("content")) for turn in turns]
+
+
+def _check_turns(turns: list[dict[str, Any]], fixed: list[dict[str, Any]], schema: Schema) -> list[Problem]:
+    """Only what the labeler wrote is held to the form: a prompt may have tools in it, and empty turns."""
     found = []
-    for number, turn in enumerate(turns):
-        path = f"messages.{number}.content"
-        if turn.get("role") not in ("system", "user", "assistant"):
-            found.append(Problem(path, f"Turn {number + 1} has no role."))
-        elif turn["role"] == "system" and (number or not schema["allow_system"]):
-            where = "may only stand first" if number else "is not wanted here"
-            found.append(Problem(path, f"A system message {where}."))
-        elif not isinstance(turn.get("content"), str) or not turn["content"].strip():
-            found.append(Problem(path, f"Turn {number + 1} ({turn['role']}) is empty."))
-    spoken = [(n, turn) for n, turn in enumerate(turns) if turn.get("role") in ("user", "assistant")]
-    for expected, (number, turn) in zip(("user", "assistant") * len(spoken), spoken, strict=False):
-        if turn["role"] != expected:
+    first = int(_own_system(turns, fixed))
+    start = first + len(fixed)
+    if _says(turns[first:start]) != _says(fixed):
+        return [Problem("messages", "The prompt was changed; put it back as the task gives it.")]
+    if first and not schema["allow_system"]:
+        found.append(Problem("messages.0.content", "A system message is not wanted here."))
+    elif first and not _written(turns[0]):
+        found.append(Problem("messages.0.content", "The system message is empty; write it, or remove it."))
+    expected = "assistant" if fixed and fixed[-1]["role"] in ("user", "tool") else "user"
+    in_turn = True
+    for number, turn in enumerate(turns[start:], start=start):
+        path, role = f"messages.{number}.content", turn.get("role")
+        if role == "system":
+            found.append(Problem(path, "A system message may only stand first."))
+            continue
+        if not _written(turn):
+            found.append(Problem(path, f"Turn {number + 1} ({role}) is empty."))
+        elif role != expected and in_turn:
+            in_turn = False
             message = f"Turn {number + 1} should be the {expected}'s: user and assistant take turns."
-            found.append(Problem(f"messages.{number}.content", message))
-            break
-    if not spoken or spoken[-1][1]["role"] != "assistant":
-        found.append(Problem("messages", "The last turn must be the assistant's."))
-    if len(turns) > schema["most_turns"]:
+            found.append(Problem(path, message))
+        expected = "user" if role == "assistant" else "assistant"
+    if not turns[start:] or turns[-1].get("role") != "assistant":
+        found.append(Problem("messages", "The last turn must be the assistant's, and yours."))
+    if len(turns) > schema["most_turns"] + len(fixed):
         found.append(Problem("messages", f"Keep to {schema['most_turns']} turns."))
     return found
 
 
-def _check_prompt(turns: list[dict[str, Any]], task: TaskView, schema: Schema) -> list[Problem]:
-    given = messages.prompt_of(task.payload)
-    said = [(turn.get("role"), turn.get("content")) for turn in turns if turn.get("role") != "system"]
-    fixed = [(turn["role"], turn["content"]) for turn in given if turn["role"] != "system"]
-    if schema["prompt_fixed"] and said[: len(fixed)] != fixed:
-        return [Problem("messages", "The prompt was changed; put it back as the task gives it.")]
-    return []
+def _own_system(turns: Sequence[Payload], fixed: Sequence[Payload]) -> bool:
+    """Whether the labeler put a system message first; never before one that the prompt has."""
+    given = bool(fixed) and fixed[0]["role"] == "system"
+    return bool(turns) and turns[0].get("role") == "system" and not given
+
+
+def _written(turn: Payload) -> bool:
+    return isinstance(turn.get("content"), str) and bool(turn["content"].strip())
 
 
 def view(task: TaskView, schema: Schema) -> dict[str, Any]:
-    """How many turns are fixed, and what is wanted."""
-    given = messages.prompt_of(task.payload)
+    """How many turns are fixed, whether a system message may be added before them, and what is wanted."""
+    fixed = _fixed(task, schema)
     return {
-        "fixed": len(given) if schema["prompt_fixed"] else 0,
+        "fixed": len(fixed),
+        "may_add_system": schema["allow_system"] and (not fixed or fixed[0]["role"] != "system"),
         "wanted": schema["wanted"] or task.payload.get("note", ""),
     }
 

@@ -41,14 +41,27 @@ function put(input, value) {
   else if (input.dataset.type === "lines") {
     const lines = (value ?? []).join("\n");
     if (document.activeElement !== input && input.value !== lines) input.value = lines;
-  } else if (input.value !== String(value ?? "")) input.value = value ?? "";
+  } else if (input.value !== String(value ?? "")) {
+    const offers = input.matches("select") ? [...input.options].map((option) => option.value) : null;
+    if (offers && value && !offers.includes(value)) input.add(new Option(value, value)); // nothing is lost for want of a choice
+    input.value = value ?? "";
+  }
 }
 
-function addItem(list) {
-  const item = list.querySelector(":scope > template").content.firstElementChild.cloneNode(true);
+function addItem(list, first = false) {
+  const template = list.querySelector(":scope > template");
+  const item = template.content.firstElementChild.cloneNode(true);
   item.setAttribute("data-item", "");
-  list.append(item);
+  if (first) template.after(item);
+  else list.append(item);
   return item;
+}
+
+// The item before or after, past the lines that stand where items were removed.
+function beside(item, direction) {
+  let other = item[direction];
+  while (other && !other.matches("[data-item]")) other = other[direction];
+  return other;
 }
 
 const itemsOf = (list) => list.querySelectorAll(":scope > [data-item]");
@@ -72,7 +85,7 @@ function fillPart(root, data) {
     while (itemsOf(list).length > rows.length) [...itemsOf(list)].pop().remove();
     while (itemsOf(list).length < rows.length) addItem(list);
     itemsOf(list).forEach((item, index) => {
-      item.dataset.index = String(index);
+      item.row = rows[index];
       fillPart(item, rows[index]);
     });
   }
@@ -88,8 +101,7 @@ function readPart(root, before) {
     seen.add(path);
   }
   for (const list of owned(root, "[data-list]")) {
-    const rows = read(data, list.dataset.list) ?? [];
-    write(data, list.dataset.list, [...itemsOf(list)].map((item) => readPart(item, rows[Number(item.dataset.index)] ?? {})));
+    write(data, list.dataset.list, [...itemsOf(list)].map((item) => readPart(item, item.row)));
   }
   return data;
 }
@@ -103,6 +115,7 @@ export class Fields {
 
   fill(payload) {
     this.data = clone(payload) ?? {};
+    for (const line of this.root.querySelectorAll("[data-removed]")) line.remove();
     fillPart(this.root, this.data);
     this.root.dispatchEvent(new CustomEvent("tilth:filled", { bubbles: true }));
   }
@@ -116,27 +129,55 @@ export class Fields {
     if (!button || !this.root.contains(button)) return;
     event.preventDefault();
     const item = button.closest("[data-item]");
-    if (button.dataset.add) this.add(button);
-    else if ("remove" in button.dataset) this.remove(item);
-    else if ("up" in button.dataset) item.previousElementSibling?.matches("[data-item]") && item.previousElementSibling.before(item);
-    else item.nextElementSibling?.after(item);
+    if (button.dataset.add) return this.add(button);
+    if ("remove" in button.dataset) return this.remove(item);
+    const up = "up" in button.dataset;
+    const other = beside(item, up ? "previousElementSibling" : "nextElementSibling");
+    if (other) other[up ? "before" : "after"](item);
     this.changed();
-    if ("up" in button.dataset || "down" in button.dataset) button.focus();
+    (button.disabled ? this.place(item) : button)?.focus();
   }
 
   add(button) {
     const scope = button.closest("[data-item]") ?? this.root;
     const list = owned(scope, "[data-list]").find((one) => one.dataset.list === button.dataset.add);
-    const item = addItem(list);
+    const item = addItem(list, "first" in button.dataset);
     fillPart(item, button.dataset.value ? JSON.parse(button.dataset.value) : {});
-    item.querySelector("input, textarea, select")?.focus();
+    this.changed();
+    this.place(item)?.focus();
   }
 
+  // Where somebody goes on in an item: its text, not a menu in which typing would choose something else.
+  place(item) {
+    return item.querySelector("textarea:not([readonly]), input") ?? item.querySelector("select, button");
+  }
+
+  // What was written in a removed item is a click away, with the field's own history, until the page is left.
   remove(item) {
-    const next = item.nextElementSibling ?? item.previousElementSibling;
-    const list = item.parentElement;
-    item.remove();
-    (next?.querySelector?.("input, textarea, select, button") ?? list).focus?.();
+    const written = [...item.querySelectorAll("textarea, input")].some((field) => field.value.trim());
+    if (!written) {
+      const next = beside(item, "nextElementSibling") ?? beside(item, "previousElementSibling");
+      item.remove();
+      this.changed();
+      if (next) this.place(next)?.focus();
+      return;
+    }
+    const line = document.createElement("p");
+    line.className = "row help";
+    line.setAttribute("data-removed", "");
+    const back = document.createElement("button");
+    back.type = "button";
+    back.className = "link-button";
+    back.textContent = "Put it back";
+    back.addEventListener("click", () => {
+      line.replaceWith(item);
+      this.changed();
+      this.place(item)?.focus();
+    });
+    line.append("Removed.", back);
+    item.replaceWith(line);
+    this.changed();
+    back.focus();
   }
 
   changed() {

@@ -1,18 +1,26 @@
 // Turns of a written conversation: roles take turns, the prompt stays, quotes are inserted at the caret.
 
+// The prompt cannot be changed, and nothing moves into it; a system message of one's own stands before it.
 function lockPrompt(root) {
   const list = root.querySelector("[data-list=messages]");
-  const fixed = Number(list.dataset.fixed);
-  list.querySelectorAll(":scope > [data-item]").forEach((item, index) => {
-    const locked = index < fixed;
+  const items = [...list.querySelectorAll(":scope > [data-item]")];
+  const roleOf = (item) => item.querySelector("select").value;
+  const own = "mayAddSystem" in list.dataset && items.length > 0 && roleOf(items[0]) === "system";
+  const first = Number(own) + Number(list.dataset.fixed);
+  items.forEach((item, index) => {
+    const role = roleOf(item);
+    const locked = index < first && !(own && index === 0);
     item.classList.toggle("locked", locked);
     item.querySelector("textarea").readOnly = locked;
-    item.querySelector("select").disabled = locked;
+    item.querySelector("select").disabled = locked || role === "system";
     item.querySelector(".turn-tools").hidden = locked;
-    const role = item.querySelector("select").value;
+    item.querySelector("[data-up]").disabled = index <= first || (index === 1 && roleOf(items[0]) === "system");
+    item.querySelector("[data-down]").disabled = index === items.length - 1 || role === "system";
     item.dataset.role = role;
     item.querySelector("textarea").setAttribute("aria-label", `Turn ${index + 1}, ${role}`);
   });
+  const add = root.querySelector("[data-add-system]");
+  if (add) add.hidden = own;
 }
 
 function nextRole(root) {

@@ -45,13 +45,18 @@ export function start(root, api) {
   reset.addEventListener("click", () => {
     before = area.value;
     put(original);
+    undo.textContent = "Undo the reset";
     undo.hidden = false;
     undo.focus();
   });
+  // What was written since the reset is not lost either: the same button brings it back.
   undo.addEventListener("click", () => {
+    const now = area.value;
     put(before);
-    undo.hidden = true;
-    area.focus();
+    before = now;
+    undo.hidden = now === original;
+    undo.textContent = "Undo that";
+    if (undo.hidden) area.focus();
   });
   box.addEventListener("toggle", draw);
   root.addEventListener("input", update);
