@@ -30,10 +30,15 @@ def _membership(campaign: Campaign, member: Member | None) -> list[str]:
         may_join = campaign.open_to_all or (member is not None and member.state == Member.State.INVITED)
         return ["Join this campaign first." if may_join else "Ask a lead to invite you to this campaign."]
     if member.state == Member.State.PAUSED:
-        return [f"New tasks are paused for you. {member.reason}".strip()]
+        return [paused(member.reason)]
     if campaign.consent and member.consent_text != campaign.consent:
         return ["Read and accept what taking part means first."]
     return []
+
+
+def paused(reason: str) -> str:
+    """What somebody is told whose new tasks are paused."""
+    return f"New tasks are paused for you. {reason}".strip()
 
 
 def _skills(user: Any, campaign: Campaign) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Sum
 
+from labeling import gold
 from labeling.models.campaigns import Campaign, Tally
 from tilth.accounts.models import User
 from tilth.stats.intervals import Share, share
@@ -36,6 +37,7 @@ def labelers(campaign: Campaign) -> list[Line]:
         labeler: {name: value or 0 for name, value in zip(SUMS, sums, strict=True)}
         for labeler, *sums in summed
     }
+    golds = gold.by_labeler(campaign)
     lines = []
     for member in campaign.members.select_related("user"):
         mine = counts.get(member.user_id) or dict.fromkeys(SUMS, 0)
@@ -46,7 +48,7 @@ def labelers(campaign: Campaign) -> list[Line]:
                 member.get_state_display(),
                 mine,
                 share(mine["accepted"], decided),
-                share(round(member.gold_score), member.gold_seen),
+                golds.get(member.user_id) or share(0, 0),
             )
         )
     return sorted(lines, key=lambda line: (-line.counts["submitted"], line.user.pk))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import QuerySet
 
+from labeling import gold
 from labeling.models.annotations import Annotation, AnnotationState, Review
-from labeling.models.campaigns import Campaign, Member, Profile
+from labeling.models.campaigns import Campaign, Member, Profile, Tally
 from labeling.models.tasks import Task
 from labeling.protocol.kind import Level, Measure
 from labeling.protocol.rubric import CRITERIA
@@ -99,15 +99,15 @@ def measure(campaign: Campaign) -> Quality:
     )
 
 
-def rows(campaign: Campaign) -> list[Row]:
-    """The newest standing annotations of ordinary and pilot tasks."""
-    found = (
-        Annotation.objects.settled()
-        .filter(campaign=campaign, state__in=STANDING, role__in=[Task.Role.NORMAL, Task.Role.PILOT])
-        .order_by("-submitted_at")
-        .values_list("task_id", "labeler_id", "measures", "comparison")[:NEWEST]
+def rows(campaign: Campaign, labelers: list[int] | None = None) -> list[Row]:
+    """The newest standing annotations of ordinary and pilot tasks, of everybody or of some."""
+    found = Annotation.objects.settled().filter(
+        campaign=campaign, state__in=STANDING, role__in=[Task.Role.NORMAL, Task.Role.PILOT]
     )
-    return [Row(*values) for values in found]
+    if labelers is not None:
+        found = found.filter(labeler__in=labelers)
+    newest = found.order_by("-submitted_at").values_list("task_id", "labeler_id", "measures", "comparison")
+    return [Row(*values) for values in newest[:NEWEST]]
 
 
 def agreement(read: list[Row], what: Measure) -> MeasureAgreement:
@@ -192,15 +192,16 @@ class Slice:
 
 
 def slices(campaign: Campaign, by: str) -> list[Slice]:
-    """Quality and bias by cohort; groups of fewer than five people are not told."""
-    members = Member.objects.filter(campaign=campaign).values_list("user_id", "gold_seen", "gold_score")
+    """Quality and bias by cohort, of those who have submitted; groups of fewer than five people are not told."""
+    working = Tally.objects.filter(campaign=campaign, submitted__gt=0).values("labeler")
+    members = Member.objects.filter(campaign=campaign, user__in=working).values_list("user_id", flat=True)
     cohort = dict(Profile.objects.filter(user__memberships__campaign=campaign).values_list("user_id", by))
     groups: dict[str, list[int]] = {}
-    for user, _, _ in members:
+    for user in members:
         groups.setdefault(cohort.get(user) or "not given", []).append(user)
-    golds = {user: (round(score), seen) for user, seen, score in members}
+    known = gold.by_labeler(campaign)
     found: dict[Hashable, Slice] = {
-        name: _slice(campaign, name, users, golds) for name, users in groups.items()
+        name: _slice(campaign, name, users, known) for name, users in groups.items()
     }
     told = biases.suppress(found, lambda name: len(groups[str(name)]))
     return [
@@ -209,33 +210,23 @@ def slices(campaign: Campaign, by: str) -> list[Slice]:
     ]
 
 
-def _slice(campaign: Campaign, name: str, users: list[int], golds: dict[int, tuple[int, int]]) -> Slice:
-    mine = Annotation.objects.settled().filter(campaign=campaign, labeler__in=users)
-    newest = mine.order_by("-submitted_at").values_list("task_id", "labeler_id", "measures", "comparison")[
-        :NEWEST
-    ]
-    read = [Row(*values) for values in newest]
+def _slice(campaign: Campaign, name: str, users: list[int], known: dict[int, Share]) -> Slice:
+    read = rows(campaign, users)
     found = biases.bias(c for row in read if (c := comparison(row, name)))
     first = campaign.task_kind.measures(campaign.schema)[:1]
-    states = list(
-        mine.filter(state__in=("accepted", "adjudicated", "returned", "rejected")).values_list(
-            "state", flat=True
-        )[:NEWEST]
-    )
-    right = sum(golds[user][0] for user in users)
-    seen = sum(golds[user][1] for user in users)
+    mine = Annotation.objects.settled().filter(campaign=campaign, labeler__in=users)
+    decided = mine.filter(state__in=("accepted", "adjudicated", "returned", "rejected"))
+    states = list(decided.order_by("-submitted_at").values_list("state", flat=True)[:NEWEST])
+    golds = [known[user] for user in users if user in known]
+    if len(golds) < biases.SMALLEST_CELL:
+        golds = []
     good = sum(state in {"accepted", "adjudicated"} for state in states)
     return Slice(
         name,
         len(users),
-        share(right, seen),
+        share(sum(g.hits for g in golds), sum(g.total for g in golds)),
         found.longer,
         found.first,
         agreement(read, first[0]) if first else None,
         share(good, len(states)),
     )
-
-
-def gold_table(campaign: Campaign) -> QuerySet[Member]:
-    """Members who have seen tasks with a known answer."""
-    return campaign.members.filter(gold_seen__gt=0).select_related("user").order_by("user_id")

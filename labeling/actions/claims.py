@@ -10,8 +10,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import display, eligibility, queue
-from labeling.actions import slots, tallies
+from labeling import display, eligibility, gold, queue
+from labeling.actions import safeguards, slots, tallies
 from labeling.actions.guards import person, require_lead, require_own
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment, AssignmentState, Task, new_token
@@ -59,11 +59,13 @@ def _member(actor: Actor, campaign: Campaign) -> Member:
             f"{campaign} is {campaign.get_state_display().lower()}; no task can be claimed now.",
             code="not_open",
         )
-    members = Member.objects.select_related("user__labeling_profile")
+    members = Member.objects.select_related("user__labeling_profile", "campaign")
     member = members.filter(campaign=campaign, user=actor.user).first()
     lacking = eligibility.missing(actor.user, campaign, member)
     if member is None or lacking:
         raise PermissionDenied(" ".join(lacking), code="not_eligible")
+    if campaign.gold_rate and gold.is_due(member) and (reason := safeguards.check_gold(member)):
+        raise PermissionDenied(eligibility.paused(reason), code="not_eligible")
     return member
 
 

@@ -18,7 +18,7 @@ from tilth.accounts.actions import invitations
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import Role, User
 from tilth.accounts.permissions import can, require
-from tilth.errors import Conflict, InvalidInput, TilthError
+from tilth.errors import Conflict, InvalidInput, PermissionDenied, TilthError
 
 LABELING = Actor.system("labeling")
 State = Member.State
@@ -146,8 +146,8 @@ def join(actor: Actor, campaign: Campaign, *, consented: bool) -> Member:
         member = member or Member(campaign=campaign, user=actor.user)
     if campaign.consent and not consented:
         raise InvalidInput("Tick that you agree to take part.", code="no_consent", field="consented")
-    if member.state != State.PAUSED:
-        member.state = State.ACTIVE
+    # Leaving and coming back lifts no pause: a lead does.
+    member.state = State.PAUSED if member.paused_at else State.ACTIVE
     member.consented_at, member.consent_text = timezone.now(), campaign.consent
     member.save()
     audit.record(actor, "member.join", campaign.reference, consent=bool(campaign.consent))
@@ -168,9 +168,11 @@ def pause(actor: Actor, member: Member, reason: str) -> Member:
 
 @transaction.atomic
 def resume(actor: Actor, member: Member) -> Member:
-    """New tasks again; the record of known answers begins anew, else the next one would pause them again."""
+    """New tasks again; the record of known answers begins anew, else the next look would pause them again."""
     require_lead(actor, member.campaign)
-    fresh = {"reason": "", "paused_at": None, "gold_seen": 0, "gold_score": 0.0}
+    if actor.user is not None and actor.user.pk == member.user_id:
+        raise PermissionDenied("Nobody lifts their own pause; ask another lead.")
+    fresh = {"reason": "", "paused_at": None, "gold_since": timezone.now()}
     return _move(actor, member, "resume", State.ACTIVE, (State.PAUSED,), **fresh)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import redis
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
+from labeling import gold
 from labeling.models.annotations import Annotation, Flag
 from labeling.models.campaigns import Campaign, Member
 from labeling.protocol import inputs, lint, personal, telltale
@@ -119,7 +121,7 @@ def chatbot_like(annotation: Annotation, texts: list[Text]) -> list[Finding]:
     mine = sum((telltale.rate(text.text) for text in texts), telltale.Rate(0, 0))
     base = telltale.Rate(campaign.telltale_hits, campaign.telltale_words)
     Campaign.objects.filter(pk=campaign.pk).update(
-        telltale_hits=campaign.telltale_hits + mine.hits, telltale_words=campaign.telltale_words + mine.words
+        telltale_hits=F("telltale_hits") + mine.hits, telltale_words=F("telltale_words") + mine.words
     )
     if not telltale.is_high(mine, base):
         return []
@@ -168,19 +170,21 @@ def _same_as(annotation: Annotation, text: Text, key: str) -> list[Finding]:
     return [Finding("repeated", "repeated", message, text.path, detail={"annotation": key, "share": share})]
 
 
-def check_gold(campaign: Campaign, labeler: int) -> None:
-    """Pause new claims of a labeler whose gold answers lie below the floor; held tasks stay theirs."""
-    member = Member.objects.get(campaign=campaign, user_id=labeler)
-    if member.state != Member.State.ACTIVE or member.gold_seen < campaign.gold_minimum:
-        return
-    share = member.gold_score / member.gold_seen
-    if share >= campaign.gold_floor:
-        return
+@transaction.atomic
+def check_gold(member: Member) -> str:
+    """Pause new claims of a labeler whose answers lie below the floor, and say why; held tasks stay theirs."""
+    found = gold.below_floor(member)
+    if found is None:
+        return ""
+    met, agreed = found
     reason = (
-        f"Of {member.gold_seen} tasks with a known answer, {share:.0%} agreed with it; {campaign.gold_floor:.0%} "
-        "is asked for. Talk to a lead: this can be appealed."
+        f"Now and then a task has a known answer. Of your last {met} of them {agreed:.0%} agreed with "
+        f"it; {member.campaign.gold_floor:.0%} is asked for. You can appeal: a lead then looks at all of them."
     )
-    Member.objects.filter(pk=member.pk, state=Member.State.ACTIVE).update(
+    paused = Member.objects.filter(pk=member.pk, state=Member.State.ACTIVE).update(
         state=Member.State.PAUSED, reason=reason, paused_at=timezone.now()
     )
-    audit.record(ACTOR, "member.pause", member.user.reference, campaign=campaign.reference, share=share)
+    if paused:
+        campaign = member.campaign.reference
+        audit.record(ACTOR, "member.pause", member.user.reference, campaign=campaign, share=agreed)
+    return reason

@@ -18,7 +18,7 @@ from labeling.actions import drafts, safeguards, slots, tallies
 from labeling.actions.drafts import Save
 from labeling.actions.guards import require_own
 from labeling.models.annotations import UNDO, Annotation, AnnotationState, Review
-from labeling.models.campaigns import Campaign, Member, Quota
+from labeling.models.campaigns import Campaign, Quota
 from labeling.models.tasks import Assignment, AssignmentState, Task
 from labeling.protocol import messages
 from labeling.protocol.disagreement import disagreement
@@ -160,16 +160,11 @@ def measure_disagreement(task: Task, campaign: Campaign) -> None:
 
 
 def _count(annotation: Annotation, assignment: Assignment, sign: int, **seconds: float) -> None:
-    """The labeler's day, the quota and the gold record; with ``sign`` -1 everything but the time is taken back."""
+    """The labeler's day and the quota; with ``sign`` -1 everything but the time is taken back."""
     campaign, day = assignment.campaign, annotation.submitted_at.date()  # taken back after midnight, too
     tallies.add(campaign.pk, annotation.labeler_id, day, submitted=sign, **seconds)
     if campaign.has_quotas and assignment.slot is not None and not _counted_before(annotation):
         fill_quota(assignment.task, sign)
-    if annotation.gold_score is not None:
-        Member.objects.filter(campaign=campaign, user_id=annotation.labeler_id).update(
-            gold_seen=F("gold_seen") + sign, gold_score=F("gold_score") + sign * annotation.gold_score
-        )
-        safeguards.check_gold(campaign, annotation.labeler_id)
 
 
 def _counted_before(annotation: Annotation) -> bool:

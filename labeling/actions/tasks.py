@@ -161,7 +161,10 @@ def edit(
 
 @transaction.atomic
 def set_gold(actor: Actor, task: Task, answer: Any) -> Task:
-    """Make a task one with a known answer, before anybody has it; it is given to everybody at the gold rate."""
+    """Make a task one with a known answer, before anybody has it; it is given to everybody at the gold rate.
+
+    A known answer that was wrong can be corrected at any time: what was answered is scored again.
+    """
     require_lead(actor, task.campaign)
     kind = task.campaign.task_kind
     if kind.read_gold is None:
@@ -178,9 +181,17 @@ def set_gold(actor: Actor, task: Task, answer: Any) -> Task:
             "Somebody has this task already; add a copy of it as one with a known answer.", "in_use"
         )
     Task.objects.filter(pk=task.pk).update(role=Role.GOLD, gold=gold, reserved_for=None)
+    _score_again(locked, gold)
     audit.record(actor, "task.gold", task.reference)
     task.refresh_from_db()
     return task
+
+
+def _score_again(task: Task, gold: dict[str, Any]) -> None:
+    score = task.campaign.task_kind.score
+    assert score is not None
+    for row in task.annotations.only("payload"):
+        task.annotations.filter(pk=row.pk).update(gold_score=score(row.payload, gold, task.campaign.schema))
 
 
 @transaction.atomic

@@ -234,8 +234,7 @@ class Migration(migrations.Migration):
                 ('weekly_minutes', models.PositiveIntegerField(default=0, help_text='capacity per week; 0 is not limited')),
                 ('consented_at', models.DateTimeField(blank=True, null=True)),
                 ('consent_text', models.TextField(blank=True, help_text='the text agreed to')),
-                ('gold_seen', models.PositiveIntegerField(default=0)),
-                ('gold_score', models.FloatField(default=0.0, help_text='sum of gold scores')),
+                ('gold_since', models.DateTimeField(blank=True, help_text='known answers met before do not count against the floor', null=True)),
                 ('claims', models.PositiveIntegerField(default=0, help_text='claims so far; spaces the gold tasks')),
                 ('reserved', models.BooleanField(default=False, help_text='tasks may be reserved for this person')),
                 ('joined_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -666,6 +665,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='annotation',
             index=models.Index(condition=models.Q(('current', True)), fields=['task'], name='annotation_of_task'),
+        ),
+        migrations.AddIndex(
+            model_name='annotation',
+            index=models.Index(condition=models.Q(('gold_score__isnull', False)), fields=['campaign', 'labeler', 'submitted_at'], name='annotation_gold'),
         ),
         migrations.AddIndex(
             model_name='annotation',

@@ -108,6 +108,11 @@ class Annotation(models.Model):
             models.Index(fields=["campaign", "submitted_at"], name="annotation_time"),
             models.Index(fields=["task"], condition=Q(current=True), name="annotation_of_task"),
             models.Index(
+                fields=["campaign", "labeler", "submitted_at"],
+                condition=Q(gold_score__isnull=False),
+                name="annotation_gold",
+            ),
+            models.Index(
                 fields=["campaign", "submitted_at"],
                 condition=Q(state="submitted", reviews_wanted__gt=0),
                 name="annotation_review",

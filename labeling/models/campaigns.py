@@ -200,8 +200,9 @@ class Member(models.Model):
     weekly_minutes = models.PositiveIntegerField(default=0, help_text="capacity per week; 0 is not limited")
     consented_at = models.DateTimeField(null=True, blank=True)
     consent_text = models.TextField(blank=True, help_text="the text agreed to")
-    gold_seen = models.PositiveIntegerField(default=0)
-    gold_score = models.FloatField(default=0.0, help_text="sum of gold scores")
+    gold_since = models.DateTimeField(
+        null=True, blank=True, help_text="known answers met before do not count against the floor"
+    )
     claims = models.PositiveIntegerField(default=0, help_text="claims so far; spaces the gold tasks")
     reserved = models.BooleanField(default=False, help_text="tasks may be reserved for this person")
     invited_by = models.ForeignKey(

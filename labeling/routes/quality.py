@@ -5,6 +5,7 @@ from django.urls import path
 from labeling.views import publish, quality, time
 
 urlpatterns = [
+    path("campaigns/members/<int:pk>/known-answers/", quality.known_answers, name="known_answers"),
     path("campaigns/<int:pk>/quality/", quality.index, name="campaign_quality"),
     path("campaigns/<int:pk>/labelers/", quality.people, name="campaign_labelers"),
     path("campaigns/<int:pk>/pilot/", quality.pilot, name="campaign_pilot"),

@@ -8,16 +8,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
-from labeling import labelers, plots, quality
+from labeling import display, gold, labelers, plots, quality
+from labeling.actions.guards import require_lead
 from labeling.models.annotations import Annotation
-from labeling.models.campaigns import Campaign, Tally
+from labeling.models.campaigns import Campaign, Member, Tally
 from labeling.models.tasks import Task
 from labeling.people import leads_it, who
 from labeling.protocol.disagreement import disagreement
 from labeling.views.me import me
+from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
 from tilth.accounts.permissions import requires
-from tilth.stats.intervals import share
 
 
 @requires("campaigns.view")
@@ -29,9 +30,8 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
     name = who(me(request), campaign)
     people = User.objects.in_bulk([key for key in found.by_labeler if isinstance(key, int)])
     by_labeler = [(name(people[key]), bias) for key, bias in found.by_labeler.items() if key in people]
-    golds = [
-        (name(m.user), share(round(m.gold_score), m.gold_seen)) for m in quality.gold_table(campaign)[:60]
-    ]
+    known = gold.by_labeler(campaign)
+    golds = [(name(u), known[u.pk]) for u in User.objects.filter(pk__in=known).order_by("pk")[:60]]
     by = request.GET.get("by", "")
     context = {
         "campaign": campaign,
@@ -78,6 +78,33 @@ def _days(campaign: Campaign) -> dict[date, dict[str, int]]:
         sums["submitted"] += submitted
         sums["accepted"] += accepted
     return found
+
+
+@requires("labelers.view")
+@require_GET
+def known_answers(request: HttpRequest, pk: int) -> HttpResponse:
+    """What somebody answered where the answer is known: what a pause rests on, and an appeal is decided by."""
+    member = get_object_or_404(Member.objects.select_related("campaign", "user"), pk=pk)
+    campaign, kind = member.campaign, member.campaign.task_kind
+    require_lead(Actor.of(request), campaign)
+    rows = []
+    for annotation in gold.record(member).select_related("task").prefetch_related("task__candidates"):
+        task = display.view_of(annotation.task, annotation.display)
+        said, known = (
+            kind.facts(payload, task, campaign.schema)
+            for payload in (annotation.payload, annotation.task.gold)
+        )
+        rows.append((annotation, said, known))
+    scores = [annotation.gold_score or 0.0 for annotation, _, _ in rows]
+    context = {
+        "campaign": campaign,
+        "tab": "roster",
+        "member": member,
+        "rows": rows,
+        "agreed": sum(scores) / len(scores) if scores else None,
+        "appeals": campaign.threads.filter(opened_by=member.user, topic="appeal", annotation=None),
+    }
+    return render(request, "labeling/known_answers.html", context)
 
 
 @requires("campaigns.view")

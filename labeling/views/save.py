@@ -107,7 +107,7 @@ def prefetch(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, A
     campaign = get_object_or_404(Campaign, pk=pk)
     try:
         held = claims.prefetch(Actor.of(request), campaign)
-    except Conflict:
+    except (Conflict, PermissionDenied):
         return {"url": ""}
     url = reverse("labeling:assignment", args=[held.pk])
     return {"url": url, "id": held.pk, "token": held.hold_token, "revision": held.draft_revision}

@@ -11,9 +11,10 @@ from labeling.actions import threads
 from labeling.models.annotations import Annotation, Thread
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment, Task
-from labeling.people import who
+from labeling.people import leads_it, who
 from labeling.views.me import me
 from tilth.accounts.actors import Actor
+from tilth.accounts.models import User
 from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of
 from tilth.errors import TilthError
@@ -62,8 +63,16 @@ def thread(request: HttpRequest, pk: int) -> HttpResponse:
         "clause": clause,
         "reviews": can(me(request), "labeling.review"),
         "own": found.opened_by_id == me(request).pk,
+        "appellant": _paused(me(request), found),
     }
     return render(request, "labeling/thread.html", context)
+
+
+def _paused(viewer: User, found: Thread) -> Member | None:
+    """The member whose pause this appeal is about, for those who lead the campaign."""
+    if found.topic != Thread.Topic.APPEAL or found.annotation_id or not leads_it(viewer, found.campaign):
+        return None
+    return found.campaign.members.select_related("user").filter(user=found.opened_by).first()
 
 
 def _done(request: HttpRequest, pk: int, act: Any, told: str) -> HttpResponse:

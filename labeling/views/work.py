@@ -60,7 +60,7 @@ def claim(request: HttpRequest, pk: int) -> HttpResponse:
     another = request.POST.get("another") == "1"
     try:
         held = claims.claim(Actor.of(request), campaign, another=another, task=wanted)
-    except Conflict as error:
+    except TilthError as error:
         messages.info(request, error.message)
         return redirect("labeling:work")
     return redirect("labeling:assignment", held.pk)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from labeling.actions import imports
 from labeling.models.annotations import Annotation, Flag
-from labeling.models.campaigns import Campaign, Member, Quota
+from labeling.models.campaigns import Campaign, Quota
 from labeling.models.guidelines import GuidelineRead
 from labeling.models.tasks import TaskImport
 from tests.labeling.campaigns import campaign, join, labelers, task
@@ -143,7 +143,6 @@ def rich(people) -> Campaign:
         annotation=first, campaign=made, kind="pasted", message="80% of the characters were pasted."
     )
     Quota.objects.create(campaign=made, topic="physics", target=20, filled=2)
-    Member.objects.filter(user=users[0]).update(gold_seen=6, gold_score=5)
     Skill.objects.create(name="Physics")
     return made
 

@@ -150,6 +150,14 @@ def a_member(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": Member.objects.get(campaign=_campaign(people), user=people["labeler"]).pk, "verb": "leave"}
 
 
+@sample("labeling:known_answers")
+def a_record_of_known_answers(people: dict[str, User]) -> dict[str, Any]:
+    made = _campaign(people, gold_rate=1.0)
+    gold = task(made, role="gold", gold={"grade": "0:2"})
+    assert _submitted(people, "labeler", made).task_id == gold.pk
+    return {"pk": Member.objects.get(campaign=made, user=people["labeler"]).pk}
+
+
 @sample("labeling:invite_withdraw")
 def an_invited_address(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": RosterInvite.objects.create(campaign=_campaign(people), email="new@example.org").pk}

@@ -212,8 +212,8 @@ def test_a_paused_member_is_told_why_and_starts_afresh(lead, cast):
         roster.pause(lead, member, "")
     roster.pause(lead, member, "Holiday")
     assert "Holiday" in eligibility.missing(cast[0], made)[0]
-    Member.objects.update(gold_seen=9, gold_score=1)
-    assert roster.resume(lead, member).gold_seen == 0
+    resumed = roster.resume(lead, member)
+    assert (resumed.state, resumed.reason) == ("active", "")
     roster.leave(Actor(user=cast[0]), member)
     with pytest.raises(PermissionDenied):
         claims.claim(Actor(user=cast[0]), made)

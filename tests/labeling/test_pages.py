@@ -6,10 +6,10 @@ import pytest
 from django.urls import reverse
 
 from labeling import quality
-from labeling.actions import attachments, claims, reviews
+from labeling.actions import attachments, claims, reviews, tallies
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
-from labeling.models.campaigns import Member, Profile
+from labeling.models.campaigns import Campaign, Profile
 from labeling.people import who
 from tests.labeling.campaigns import campaign, join, labelers, task
 from tests.labeling.test_kinds import GOOD
@@ -270,10 +270,43 @@ def test_small_groups_are_not_told(people):
     join(made, *users)
     for n, user in enumerate(users):
         Profile.objects.create(user=user, expertise="physics" if n < 6 else "law")
-    Member.objects.update(gold_seen=2, gold_score=1)
+    assert {item.name: item.people for item in quality.slices(made, "expertise")} == {}
+    for user in users:
+        tallies.add(made.pk, user.pk, submitted=1)
     told = {item.name: item.people for item in quality.slices(made, "expertise")}
-    assert told["law"] == 0
-    assert told["physics"] in {0, 6}
+    assert told == {"law": 0, "physics": 0}  # the two of law would follow from the total
+
+
+def test_groups_count_those_who_worked_not_those_who_joined(people):
+    users = labelers(6)
+    made = campaign(tasks=6)
+    join(made, *users)
+    for user in users:
+        Profile.objects.create(user=user, expertise="physics")
+    label(users[0], made)
+    assert [item.people for item in quality.slices(made, "expertise")] == [0]
+    for user in users[1:]:
+        label(user, made)
+    assert [item.people for item in quality.slices(made, "expertise")] == [6]
+
+
+def test_slices_leave_known_answers_out_of_agreement_and_tell_them_only_of_enough_people(people):
+    users = labelers(6)
+    made = campaign(tasks=6, gold_rate=0.0)
+    join(made, *users)
+    for user in users:
+        Profile.objects.create(user=user, expertise="physics")
+        label(user, made)
+    task(made, role="gold", gold={"grade": "0:2"})
+    Campaign.objects.update(gold_rate=1.0)
+    made.refresh_from_db()
+    for met, user in enumerate(users, start=1):
+        label(user, made)
+        told = quality.slices(made, "expertise")[0]
+        assert told.gold.total == (met if met >= 5 else 0)
+    assert (
+        told.agreement.alpha.units == 0
+    )  # six people answered the one known task; it says nothing of the data
 
 
 def test_kappas_and_groups_have_their_figures(people):
@@ -282,6 +315,7 @@ def test_kappas_and_groups_have_their_figures(people):
     join(made, *users)
     for user in users:
         Profile.objects.create(user=user, expertise="physics")
+        tallies.add(made.pk, user.pk, submitted=1)
     for n, user in enumerate(users[:2]):
         for position in range(1, 21):
             held = claims.claim(Actor(user=user), made, another=True, task=made.tasks.get(position=position))

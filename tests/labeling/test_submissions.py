@@ -12,9 +12,9 @@ from labeling.actions.drafts import DraftMoved, Save
 from labeling.actions.safeguards import Noticed
 from labeling.actions.submissions import Handed, NotReady
 from labeling.models.annotations import Annotation
-from labeling.models.campaigns import Member, Quota, Tally
+from labeling.models.campaigns import Quota, Tally
 from labeling.models.tasks import Assignment, DraftRevision
-from tests.labeling.campaigns import campaign, join, labelers, task
+from tests.labeling.campaigns import campaign, join, labelers
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry
 from tilth.errors import Conflict, InvalidInput
@@ -171,29 +171,6 @@ def test_reviews_are_drawn_at_their_rate(user, me):
         mine = claims.claim(me, made)
         drawn += hand_in(me, mine, key=f"key-number-{number}").reviews_wanted
     assert 12 <= drawn <= 50
-
-
-def test_gold_below_the_floor_pauses_new_claims_and_says_why(user, me):
-    made = campaign(gold_rate=1.0, gold_floor=0.7, gold_minimum=3)
-    join(made, user)
-    for _ in range(4):
-        task(made, role="gold", gold={"grade": "1:3"})
-    for number in range(3):
-        assert Member.objects.get().state == "active"
-        assert hand_in(me, claims.claim(me, made), key=f"key-number-{number}").gold_score == 0
-    member = Member.objects.get()
-    assert member.state == "paused"
-    assert "appeal" in member.reason
-    with pytest.raises(Exception, match="paused"):
-        claims.claim(me, made)
-
-
-def test_gold_above_the_floor_changes_nothing(user, me):
-    made = campaign(gold_rate=1.0, gold_minimum=1)
-    join(made, user)
-    task(made, role="gold", gold={"grade": "0:1"})
-    assert hand_in(me, claims.claim(me, made)).gold_score == 1
-    assert Member.objects.get().state == "active"
 
 
 def test_personal_data_is_shown_before_and_noted_after(user, me):
