@@ -1,8 +1,9 @@
 """The input-type log: how many characters came about how. Content-blind: nothing of the text is in it.
 
 A browser reports each change with an ``inputType`` (W3C Input Events Level 2); the workspace adds up
-characters under the names below. ``pasted_page`` was copied on the same page (the prompt, an earlier
-draft), ``pasted_elsewhere`` was not. ``deleted`` counts deletions.
+characters under the names below. ``pasted_page`` was copied or dragged on the same page (the prompt, an
+earlier draft), ``pasted_elsewhere`` and ``dropped`` were not. ``deleted`` counts deletions. Sources are not
+counted: their quotes are there to be pasted.
 """
 
 from collections.abc import Mapping

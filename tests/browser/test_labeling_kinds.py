@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from labeling.models.annotations import Annotation
+from labeling.models.annotations import Annotation, Message
 from labeling.models.tasks import Assignment
 from tests.labeling.campaigns import ANSWERS, campaign, join
 
@@ -195,3 +195,61 @@ def test_a_conversation_is_judged_by_keyboard(page_for, people, shoot):
         "comment": "Which table?",
         "alternative": "A table for two at seven is booked.",
     }
+
+
+def test_keys_held_down_and_keys_in_dialogs_do_only_what_is_meant(page_for, people):
+    points = "1: Bad\n2: Fair"
+    criteria = [{"name": name, "title": name, "help": "", "points": points} for name in ("style", "facts")]
+    made = campaign("rating", tasks=2, schema={"criteria": criteria})
+    join(made, people["labeler"])
+    page = page_for("labeler")
+    open_task(page, made)
+    page.keyboard.down("1")
+    page.keyboard.down("1")
+    page.keyboard.up("1")
+    expect(page.locator("#pane input:checked")).to_have_count(1)
+    page.keyboard.press("2")
+    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
+    page.keyboard.press("h")
+    page.get_by_label("Your question").fill("What is style?")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Sent. You find the answer").first.wait_for()
+    asked = Assignment.objects.get().pk
+    assert Message.objects.get().text == "What is style?" and not Annotation.objects.exists()
+    page.locator("#workspace[data-ready]").wait_for()
+    page.keyboard.press("n")
+    page.get_by_label("Why?").fill("Not my subject")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#workspace:not([data-workspace*='\"id\": {asked},'])")).to_be_visible()
+    assert Assignment.objects.get(state="skipped").reason == "Not my subject"
+
+
+def test_the_log_of_inputs_counts_compositions_once_and_no_sources(page_for, people):
+    made = campaign("demonstration", tasks=1)
+    join(made, people["labeler"])
+    page = page_for("labeler", permissions=["clipboard-read", "clipboard-write"])
+    open_task(page, made)
+    answer = page.get_by_label("Turn 2, assistant")
+    answer.focus()
+    input_method = page.context.new_cdp_session(page)
+    for text in ("n", "に", "にh", "にほ", "にほん"):
+        input_method.send(
+            "Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)}
+        )
+    input_method.send("Input.insertText", {"text": "日本"})
+    page.evaluate("navigator.clipboard.writeText('a quote')")
+    page.locator("[data-sources] > summary").click()
+    page.get_by_role("button", name="Add a source").click()
+    page.get_by_label("Quote", exact=True).press("Control+V")
+    answer.press("Control+A")
+    answer.dispatch_event("dragstart")
+    answer.evaluate(
+        "e => e.dispatchEvent(new InputEvent('beforeinput', "
+        "{bubbles: true, inputType: 'insertFromDrop', data: '日本'}))"
+    )
+    answer.press("End")
+    answer.press("Control+V")
+    expect(answer).to_have_value("日本a quote")
+    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
+    page.wait_for_timeout(1000)
+    assert Assignment.objects.get().inputs == {"typed": 2, "pasted_page": 2, "pasted_elsewhere": 7}

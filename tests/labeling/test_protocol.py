@@ -255,6 +255,22 @@ def test_a_difference_gives_both_texts_back(old, new):
     assert 0 <= edit_distance(old, new) <= 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "changed", "distance"),
+    [
+        ("天空是蓝色的。", "天空是红色的。", ("蓝", "红"), 1 / 7),
+        ("हिन्दी भाषा", "हिन्दू भाषा", ("हिन्दी", "हिन्दू"), 1 / 2),
+        ("ein cafe\u0301 hier", "ein cafe hier", ("cafe\u0301", "cafe"), 1 / 3),
+        ("a 👨‍👩‍👧 b", "a 👨‍👩‍👦 b", ("👨‍👩‍👧", "👨‍👩‍👦"), 1 / 3),
+        ("👍🏽 🇩🇪", "👍🏽 🇩🇰", ("🇩🇪", "🇩🇰"), 1 / 2),
+    ],
+)
+def test_a_difference_never_splits_a_character_and_counts_scripts_without_spaces(old, new, changed, distance):
+    pieces = word_diff(old, new)
+    assert [text for kind, text in pieces if kind != "same"] == list(changed)
+    assert edit_distance(old, new) == pytest.approx(distance)
+
+
 GUIDE = """# Helpful
 
 Before all.

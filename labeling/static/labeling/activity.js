@@ -36,18 +36,21 @@ export class Clock {
 
 // Input Events Level 2: what each inputType says about where the characters come from.
 const DICTATION = "insertReplacementText";
+const squeezed = (text) => text.replace(/\s+/g, " ").trim(); // a clipboard has line ends of its own
 const fromPage = (text) => {
   const copied = sessionStorage.getItem("tilth:copied") ?? "";
-  return Boolean(copied) && copied.includes(text.trim());
+  return Boolean(copied) && squeezed(copied).includes(squeezed(text));
 };
+const counted = (event) => !event.target.closest?.("[data-uncounted]"); // a source is there to be pasted
 
 export class InputLog {
   constructor(root, start) {
     this.counts = { ...start };
-    root.addEventListener("beforeinput", (event) => this.note(event));
+    root.addEventListener("beforeinput", (event) => counted(event) && this.note(event));
+    // A composition (Chinese, Japanese, accents) reports its text again with each key: it counts once, at its end.
+    root.addEventListener("compositionend", (event) => counted(event) && this.add("typed", event.data.length));
     root.addEventListener("tilth:inserted", (event) => this.add("typed", event.detail.characters));
-    document.addEventListener("copy", () => this.copied());
-    document.addEventListener("cut", () => this.copied());
+    for (const name of ["copy", "cut", "dragstart"]) document.addEventListener(name, () => this.copied());
   }
 
   // What was copied on this page, so that pasting it again is told apart from pasting something from outside.
@@ -64,9 +67,10 @@ export class InputLog {
   note(event) {
     const text = event.data ?? event.dataTransfer?.getData("text/plain") ?? "";
     const kind = event.inputType;
+    if (event.isComposing || kind.includes("Composition")) return;
     if (kind.startsWith("delete")) this.add("deleted", 1);
     else if (kind === "insertFromPaste" || kind === "insertFromPasteAsQuotation") this.add(fromPage(text) ? "pasted_page" : "pasted_elsewhere", text.length);
-    else if (kind === "insertFromDrop") this.add("dropped", text.length);
+    else if (kind === "insertFromDrop") this.add(fromPage(text) ? "pasted_page" : "dropped", text.length);
     else if (kind === DICTATION) this.add("dictated", text.length);
     else if (kind.startsWith("insert")) this.add("typed", Math.max(1, text.length));
   }

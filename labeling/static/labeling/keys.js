@@ -1,4 +1,5 @@
-// The keyboard of a workspace. Single keys count only outside text fields; Ctrl+Enter submits everywhere.
+// The keyboard of a workspace. Single keys count only outside text fields; Ctrl+Enter submits everywhere, in a
+// dialog what is written there. A key held down counts once, unless it moves.
 
 const TYPING = "textarea, select, [contenteditable], input:not([type=radio], [type=checkbox], [type=button])";
 
@@ -47,19 +48,24 @@ export class Keys {
   }
 
   onKey(event) {
+    if (event.isComposing) return;
+    const dialog = event.target.closest?.("dialog[open]");
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       event.preventDefault();
       event.stopPropagation();
-      this.submit();
+      if (event.repeat) return;
+      if (!dialog) this.submit();
+      else if (event.target.matches(TYPING) && event.target.form?.method === "post") event.target.form.requestSubmit();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || dialog) return;
     if (event.target.closest?.(TYPING)) {
       if (event.key === "Escape") event.target.blur();
       return;
     }
     const command = this.commands[event.key];
     const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
+    if (event.repeat && !(event.key in steps)) return;
     const done = command ? (command(), true) : event.key in steps ? this.move(steps[event.key]) : event.key.length === 1 && this.press(event.key);
     if (done) {
       event.preventDefault();

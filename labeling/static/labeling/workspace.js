@@ -108,6 +108,7 @@ new Keys(pane, { submit, commands: { n: open("skip"), h: open("help") } });
 for (const button of page.querySelectorAll("[data-dialog]")) {
   button.addEventListener("click", () => document.getElementById(`dialog-${button.dataset.dialog}`).showModal());
 }
+for (const button of document.querySelectorAll("dialog [data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
 
 // ---- side panes: hidden ones stay hidden on this machine
 
@@ -143,9 +144,10 @@ page.querySelector("[data-history]")?.addEventListener("click", async (event) =>
 // ---- the hold
 
 function watchHold() {
-  const until = Date.parse(data.holdUntil);
-  const warnAt = Date.parse(data.heldAt) + 0.75 * (until - Date.parse(data.heldAt));
   const check = () => {
+    const since = Date.parse(data.heldAt);
+    const until = Date.parse(data.holdUntil);
+    const warnAt = since + 0.75 * (until - since);
     if (!data.open || draft.revision > 0) return status.hold(null);
     if (Date.now() > warnAt) status.hold(new Date(until));
   };
@@ -154,10 +156,15 @@ function watchHold() {
 }
 
 page.querySelector("[data-extend]")?.addEventListener("click", async () => {
-  const answer = await send(data.urls.extend, {});
-  Object.assign(data, { heldAt: answer.held_at, holdUntil: answer.hold_until });
-  status.hold(null);
-  status.show("extended");
+  try {
+    const answer = await send(data.urls.extend, {});
+    Object.assign(data, { heldAt: answer.held_at, holdUntil: answer.hold_until });
+    status.hold(null);
+    status.show("extended");
+  } catch (fault) {
+    if (!(fault instanceof Fault)) throw fault;
+    status.show(fault.kind, fault.message);
+  }
 });
 
 // ---- the next task, held ahead and fetched, so that it is there at once
