@@ -46,7 +46,7 @@ def is_due(member: Member) -> bool:
 
 def below_floor(member: Member) -> tuple[int, float] | None:
     """How many known answers were met and which share agreed, if enough were met and too few agreed."""
-    scores = list(record(member).values_list("gold_score", flat=True))
+    scores = [score or 0.0 for score in record(member).values_list("gold_score", flat=True)]
     if len(scores) < max(1, member.campaign.gold_minimum):
         return None
     agreed = sum(scores) / len(scores)

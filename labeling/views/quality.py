@@ -92,7 +92,7 @@ def known_answers(request: HttpRequest, pk: int) -> HttpResponse:
         task = display.view_of(annotation.task, annotation.display)
         said, known = (
             kind.facts(payload, task, campaign.schema)
-            for payload in (annotation.payload, annotation.task.gold)
+            for payload in (annotation.payload, annotation.task.gold or {})
         )
         rows.append((annotation, said, known))
     scores = [annotation.gold_score or 0.0 for annotation, _, _ in rows]
