@@ -37,6 +37,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "topics": Thread.Topic.choices,
         "filtered": any(chosen.values()),
+        "reviews": can(me(request), "labeling.review"),
     }
     return render(request, "labeling/threads.html", context)
 

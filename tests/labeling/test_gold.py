@@ -242,3 +242,26 @@ def test_a_known_answer_looks_like_any_other_task_to_its_labeler(client_for, peo
         seen.append(words)
     for ordinary, known in zip(*seen, strict=True):
         assert known == ordinary
+
+
+def test_a_tasks_place_in_the_campaign_is_not_shown_to_its_labeler(client_for, people):
+    """Known answers are often imported together: ordinary work at 1, 2, 3 and then at 41,807 tells."""
+    user, lead = people["labeler"], people["lead"]
+    made = campaign(gold_rate=1.0, visibility="always", lead=lead)
+    join(made, user)
+    task(made, role="gold", gold=RIGHT)
+    made.tasks.update(position=41_807)
+    me, client = Actor(user=user), client_for("labeler")
+    held = claims.claim(me, made)
+    drafts.save_draft(me, held, Save(held.hold_token, 0, {"reason": "so far"}))
+    thread = threads.ask(me, held, topic="help", text="What is meant?")
+    pages = [reverse("labeling:work"), "/", reverse("labeling:assignment", args=[held.pk])]
+    pages += [reverse("labeling:threads"), reverse("labeling:thread", args=[thread.pk])]
+    pages += [reverse("labeling:others", args=[held.task_id])]
+    seen = [client.get(page).content.decode() for page in pages]
+    held.refresh_from_db()
+    save = Save(held.hold_token, 1, GOOD["preference"])
+    done = submissions.submit(me, held, submissions.Handed(save, key="a-key-of-its-own"))
+    seen.append(client.get(reverse("labeling:my_annotation", args=[done.pk])).content.decode())
+    assert not [text for text in seen if re.search(r"41[,.]?807", text)]
+    assert "41807" in client_for("lead").get(reverse("labeling:thread", args=[thread.pk])).content.decode()
