@@ -16,6 +16,7 @@ WORKSPACE_KEYS = {
     "h": "Ask for help",
     "j": "Next row",
     "k": "Row before",
+    "Esc": "Leave a text field, or show an answer whole that appears bit by bit",
 }
 """Single keys that mean the same in every workspace; kinds may not use them."""
 

@@ -192,6 +192,7 @@ def test_a_lost_sign_in_keeps_the_text_until_one_is_back(page_for, people):
     page.context.clear_cookies()
     area.fill("Written while signed out.")
     expect(page.locator("[data-status]")).to_contain_text("signed out", timeout=10_000)
+    expect(page.get_by_role("status").filter(has_text="signed out")).to_be_attached()
     page.context.add_cookies(cookies)
     expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=30_000)
     assert Assignment.objects.get().draft["messages"][1]["content"] == "Written while signed out."

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from labeling.models.annotations import Annotation, Message
 from labeling.models.tasks import Assignment
-from tests.labeling.campaigns import ANSWERS, campaign, join
+from tests.labeling.campaigns import ANSWERS, campaign, join, task
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -113,7 +113,7 @@ def test_an_ideal_conversation_is_written(page_for, people, shoot):
 def test_turns_are_added_moved_removed_and_put_back(page_for, people):
     made = campaign("demonstration", tasks=1)
     join(made, people["labeler"])
-    page = page_for("labeler")
+    page = page_for("labeler", allow=[r"status of 422"])
     open_task(page, made)
     page.get_by_role("button", name="Add a system message").click()
     page.keyboard.type("Be kind.")
@@ -139,6 +139,13 @@ def test_turns_are_added_moved_removed_and_put_back(page_for, people):
         ("assistant", "Short waves scatter most."),
         ("user", "And at dusk?"),
     ]
+    page.locator("[data-sources] > summary").click()
+    page.get_by_role("button", name="Add a source").click()
+    page.locator("[data-sources] > summary").click()
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("dialog", name="Submit this work?").get_by_role("button", name="Submit").click()
+    page.locator("[data-problems]").get_by_role("button").last.click()
+    expect(page.get_by_label("URL or DOI")).to_be_focused()
 
 
 def test_an_answer_is_edited(page_for, people, shoot):
@@ -175,6 +182,9 @@ def test_a_conversation_is_judged_by_keyboard(page_for, people, shoot):
     join(made, people["labeler"])
     page = page_for("labeler", viewport={"width": 1440, "height": 900})
     open_task(page, made)
+    page.keyboard.press("-")
+    page.keyboard.press("-")
+    expect(page.locator(".judged [type=radio]:checked")).to_have_count(0)
     for key in ("2", "+", "ArrowDown", "-"):
         page.keyboard.press(key)
     page.get_by_label("Unhelpful").nth(1).check()
@@ -253,3 +263,20 @@ def test_the_log_of_inputs_counts_compositions_once_and_no_sources(page_for, peo
     expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
     page.wait_for_timeout(1000)
     assert Assignment.objects.get().inputs == {"typed": 2, "pasted_page": 2, "pasted_elsewhere": 7}
+
+
+def test_a_streamed_answer_is_shown_whole_on_request_and_once_read(page_for, people):
+    made = campaign(stream_rate=1)
+    task(
+        made, answers=["It falls as $\\lambda^{-4}$, far more for blue than for red.", "It reflects the sea."]
+    )
+    join(made, people["labeler"])
+    page = page_for("labeler")
+    open_task(page, made)
+    expect(page.locator("math.unread")).to_have_count(1)
+    expect(page.locator("math span")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator(".unread")).to_have_count(0)
+    page.reload()
+    page.locator("#workspace[data-ready]").wait_for()
+    expect(page.locator(".unread")).to_have_count(0)

@@ -126,8 +126,8 @@ def shortcuts(schema: Schema) -> list[Shortcut]:
     """Numbers for the outcome, letters for the turn at hand."""
     outcomes = [Shortcut(str(n), outcome["title"]) for n, outcome in enumerate(schema["outcomes"], start=1)]
     turns = [
-        Shortcut("+", "This turn is good"),
-        Shortcut("-", "This turn is bad"),
+        Shortcut("+", "This turn is good; again takes it back"),
+        Shortcut("-", "This turn is bad; again takes it back"),
         Shortcut("c", "Comment on it"),
     ]
     return [*outcomes, *turns]

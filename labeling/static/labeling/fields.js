@@ -37,7 +37,10 @@ function valueOf(input, before) {
 function put(input, value) {
   if (input.type === "checkbox" && input.dataset.type === "list") input.checked = (value ?? []).includes(input.value);
   else if (input.type === "checkbox") input.checked = Boolean(value);
-  else if (input.type === "radio") input.checked = value !== null && value !== undefined && String(value) === input.value;
+  else if (input.type === "radio") {
+    input.checked = value !== null && value !== undefined && String(value) === input.value;
+    input.chosen = input.checked;
+  }
   else if (input.dataset.type === "lines") {
     const lines = (value ?? []).join("\n");
     if (document.activeElement !== input && input.value !== lines) input.value = lines;
@@ -111,6 +114,7 @@ export class Fields {
     this.root = root;
     this.data = {};
     root.addEventListener("click", (event) => this.onClick(event));
+    root.addEventListener("click", (event) => event.target.matches("input[type=radio][data-clearable]") && this.toggle(event.target));
   }
 
   fill(payload) {
@@ -136,6 +140,15 @@ export class Fields {
     if (other) other[up ? "before" : "after"](item);
     this.changed();
     (button.disabled ? this.place(item) : button)?.focus();
+  }
+
+  // What need not be answered can be taken back: choosing it again does.
+  toggle(radio) {
+    if (radio.chosen) {
+      radio.checked = false;
+      radio.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    for (const one of this.root.querySelectorAll(`[name="${radio.name}"]`)) one.chosen = one.checked;
   }
 
   add(button) {

@@ -35,6 +35,15 @@ export class Status {
   put(text, tone) {
     this.line.textContent = text;
     this.line.className = `save-state save-${tone}`;
+    this.say(text, tone);
+  }
+
+  // Read aloud is what went wrong, and that it is right again: not every pause in typing.
+  say(text, tone) {
+    const said = this.page.querySelector("[data-said]");
+    if (!said) return;
+    const now = ["bad", "warn"].includes(tone) ? text : tone === "ok" && said.textContent ? "Your text is saved again." : said.textContent;
+    if (said.textContent !== now) said.textContent = now;
   }
 
   busy(on) {
@@ -71,7 +80,10 @@ export class Status {
         link.type = "button";
         link.className = "link-button";
         link.textContent = problem.message;
-        link.addEventListener("click", () => field.focus());
+        link.addEventListener("click", () => {
+          for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+          field.focus();
+        });
         line.append(link);
       } else line.textContent = problem.message;
       list.append(line);

@@ -193,7 +193,7 @@ watch(pane, render);
 await startKind();
 if (data.open) begin();
 else fields.fill(data.payload);
-startReading(page, data.stream);
+startReading(page, data.open ? data.stream : 0, data.id);
 startAttaching(() => draft.flush());
 if (data.open) {
   send(data.urls.presence, { active: 0, idle: 0 }).catch(() => {});
