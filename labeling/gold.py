@@ -20,8 +20,10 @@ NEWEST = 50
 
 
 def scored(campaign: Campaign) -> QuerySet[Annotation]:
-    """Annotations of tasks with a known answer; a withdrawn task counts for and against nobody."""
-    rows = Annotation.objects.filter(campaign=campaign, current=True, gold_score__isnull=False)
+    """Annotations of tasks with a known answer; a withdrawn task counts for and against nobody, nor does a pilot."""
+    rows = Annotation.objects.filter(
+        campaign=campaign, role=Task.Role.GOLD, current=True, gold_score__isnull=False
+    )
     return rows.exclude(task__state=Task.State.WITHDRAWN)
 
 

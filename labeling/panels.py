@@ -79,7 +79,7 @@ def my_campaigns(user: User) -> dict[str, Any] | None:
     return {
         "campaigns": [(campaign, progress(campaign)) for campaign in open_ones],
         "threads": Thread.objects.filter(campaign__in=ids, open=True).count(),
-        "flags": Flag.objects.filter(campaign__in=ids, state=Flag.State.OPEN).count(),
+        "flags": Flag.objects.open().filter(campaign__in=ids).count(),
         "contested": Annotation.objects.to_review().filter(campaign__in=ids, contested=True).count(),
         "time": TimeEntry.objects.filter(campaign__in=ids, state=Decision.PENDING).count(),
         "paused": Member.objects.filter(campaign__in=ids, state=Member.State.PAUSED).select_related(

@@ -6,13 +6,15 @@ from labeling.models.annotations import Flag
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
-from tilth.errors import Conflict, InvalidInput
+from tilth.errors import Conflict, InvalidInput, PermissionDenied
 
 
 @transaction.atomic
 def decide(actor: Actor, flag: Flag, state: str, note: str = "") -> Flag:
     """Nothing wrong, or confirmed. Confirming changes nothing about the work itself: that is a review's to do."""
     require(actor, "labeling.review")
+    if actor.user is not None and flag.annotation.labeler_id == actor.user.pk:
+        raise PermissionDenied("Nobody decides on what was noticed in their own work.")
     if state not in {Flag.State.DISMISSED, Flag.State.CONFIRMED}:
         raise InvalidInput("Say that nothing is wrong, or confirm it.", code="bad_state", field="state")
     if not Flag.objects.filter(pk=flag.pk, state=Flag.State.OPEN).update(state=state, decided_by=actor.user):

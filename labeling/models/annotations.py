@@ -164,6 +164,18 @@ class Review(models.Model):
         return f"{self.decision} of {self.annotation_id}"
 
 
+class FlagQuerySet(models.QuerySet["Flag"]):
+    """Reads of flags."""
+
+    def standing(self) -> "FlagQuerySet":
+        """About work that is there: what was taken back within its minute is held against nobody."""
+        return self.exclude(annotation__state=AnnotationState.UNDONE)
+
+    def open(self) -> "FlagQuerySet":
+        """Those that nobody has decided on yet."""
+        return self.standing().filter(state=Flag.State.OPEN)
+
+
 class Flag(models.Model):
     """Something a safeguard noticed; a person decides what it means."""
 
@@ -184,6 +196,8 @@ class Flag(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = FlagQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]

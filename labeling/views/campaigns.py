@@ -157,7 +157,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "imports": found.imports.all()[:5],
         "publications": found.publications.select_related("version__dataset", "job")[:5],
         "open_threads": found.threads.filter(open=True).count(),
-        "open_flags": found.flags.filter(state="open").count(),
+        "open_flags": found.flags.open().count(),
         "to_review": found.annotations.to_review().count(),
         "pilot_tasks": found.tasks.filter(role="pilot").count(),
         "gold_tasks": found.tasks.filter(role="gold").count(),

@@ -113,7 +113,7 @@ def review(request: HttpRequest, pk: Any) -> HttpResponse:
         "problem": problem,
         "labeler": str(annotation.labeler) if named else "",
         "rubric": [] if campaign.task_kind.closed else _rubric(),
-        "flags": annotation.flags.filter(state=Flag.State.OPEN),
+        "flags": annotation.flags.open(),
         "earlier": [(r.reviewer, r) for r in annotation.reviews.select_related("reviewer")],
         "changes": _changes(earlier, annotation) if earlier else [],
         "attachments": attachments.shown(me(request), annotation.assignment),
@@ -272,9 +272,10 @@ def others(request: HttpRequest, pk: int) -> HttpResponse:
     if not (always or after):
         raise Http404
     rows = Annotation.objects.settled().filter(task=task).exclude(labeler=me(request))
-    answers = [
-        (f"Answer {n}", shown(row)) for n, row in enumerate(rows.select_related("campaign", "task"), 1)
-    ]
+    rows = rows.select_related("campaign", "task")
+    if task.role == Task.Role.GOLD:  # everybody answers it: no more of them than of any other task
+        rows = rows[: task.overlap - 1]
+    answers = [(f"Answer {n}", shown(row)) for n, row in enumerate(rows, 1)]
     return render(request, "labeling/others.html", {"item": task, "campaign": campaign, "answers": answers})
 
 
@@ -297,7 +298,7 @@ def flag_list(request: HttpRequest, pk: int) -> HttpResponse:
     """What safeguards noticed in a campaign."""
     campaign = get_object_or_404(Campaign, pk=pk)
     chosen = {name: request.GET.get(name, "") for name in ("state", "kind")}
-    rows = campaign.flags.select_related("annotation__labeler")
+    rows = campaign.flags.standing().select_related("annotation__labeler", "decided_by")
     rows = rows.filter(state=chosen["state"] or Flag.State.OPEN)
     if chosen["kind"]:
         rows = rows.filter(kind=chosen["kind"])
@@ -307,7 +308,10 @@ def flag_list(request: HttpRequest, pk: int) -> HttpResponse:
         "campaign": campaign,
         "tab": "quality",
         "page": page,
-        "rows": [(flag, name(flag.annotation.labeler)) for flag in page],
+        "rows": [
+            (flag, name(flag.annotation.labeler), name(flag.decided_by) if flag.decided_by else "")
+            for flag in page
+        ],
         "chosen": chosen,
         "kinds": campaign.flags.order_by().values_list("kind", flat=True).distinct(),
         "states": Flag.State.choices,

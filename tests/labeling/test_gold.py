@@ -265,3 +265,22 @@ def test_a_tasks_place_in_the_campaign_is_not_shown_to_its_labeler(client_for, p
     seen.append(client.get(reverse("labeling:my_annotation", args=[done.pk])).content.decode())
     assert not [text for text in seen if re.search(r"41[,.]?807", text)]
     assert "41807" in client_for("lead").get(reverse("labeling:thread", args=[thread.pk])).content.decode()
+
+
+def test_no_more_answers_of_others_are_shown_than_to_any_other_task(client_for, people, cast):
+    made = campaign(gold_rate=1.0, visibility="after", overlap=2)
+    join(made, people["labeler"], *cast)
+    task(made, role="gold", gold=RIGHT)
+    for user in [*cast, people["labeler"]]:
+        done = label(user, made)
+    page = client_for("labeler").get(reverse("labeling:others", args=[done.task_id])).content.decode()
+    assert page.count("<h2>Answer ") == 1
+
+
+def test_a_pilot_counts_against_nobody(user):
+    made = campaign(state="pilot", gold_rate=1.0, gold_minimum=1)
+    join(made, user)
+    task(made, role="pilot", gold=WRONG)
+    assert label(user, made).gold_score == 0
+    assert gold.by_labeler(made) == {}
+    assert gold.below_floor(Member.objects.get()) is None

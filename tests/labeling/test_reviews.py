@@ -5,9 +5,10 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from labeling.actions import claims, flags, reviews, threads
+from labeling.actions import claims, flags, reviews, submissions, threads
+from labeling.actions.drafts import Save
 from labeling.actions.reviews import Verdict
-from labeling.actions.submissions import NotReady
+from labeling.actions.submissions import Handed, NotReady
 from labeling.models.annotations import Annotation, Flag, Review
 from labeling.models.campaigns import Tally
 from labeling.models.tasks import Task
@@ -214,7 +215,7 @@ def test_discussions_are_open_to_those_who_take_part(cast):
 
 
 def test_copied_pasted_and_chatbot_like_writing_is_flagged_for_a_person(
-    cast, reviewer, broker, django_capture_on_commit_callbacks
+    cast, reviewer, broker, client_for, django_capture_on_commit_callbacks
 ):
     made = campaign("demonstration", tasks=2)
     join(made, *cast)
@@ -235,6 +236,34 @@ def test_copied_pasted_and_chatbot_like_writing_is_flagged_for_a_person(
     flags.decide(reviewer, flag, "dismissed")
     with pytest.raises(Conflict):
         flags.decide(reviewer, flag, "confirmed")
+    page = client_for("lead").get(reverse("labeling:flags", args=[made.pk])).content.decode()
+    assert reverse("labeling:annotation", args=[first.pk]) in page, "what it is alike to can be looked at"
+    decided = client_for("lead").get(reverse("labeling:flags", args=[made.pk]) + "?state=dismissed")
+    assert "pasted_elsewhere 500" in decided.content.decode()
+
+
+def test_what_was_taken_back_is_held_against_nobody(client_for, people, cast):
+    made = campaign(tasks=1, lead=people["lead"])
+    join(made, cast[0])
+    held = claims.claim(Actor(user=cast[0]), made)
+    text = {"grade": "0:2", "marks": {}, "reason": "Ask jane.roe@company.com.", "clauses": []}
+    handed = Handed(Save(held.hold_token, 0, text), key="a-key-of-its-own", noticed=True)
+    done = submissions.submit(Actor(user=cast[0]), held, handed)
+    page = reverse("labeling:flags", args=[made.pk])
+    assert "jane.roe@company.com" in client_for("lead").get(page).content.decode()
+    submissions.undo(Actor(user=cast[0]), done)
+    assert "jane.roe@company.com" not in client_for("lead").get(page).content.decode()
+    assert not Flag.objects.open().exists()
+
+
+def test_nobody_decides_on_what_was_noticed_in_their_own_work(reviewer, second):
+    made = campaign(tasks=1)
+    join(made, reviewer.user)
+    done = label(reviewer.user, made)
+    flag = Flag.objects.create(annotation=done, campaign=made, kind="pasted", message="80% were pasted.")
+    with pytest.raises(PermissionDenied, match="own work"):
+        flags.decide(reviewer, flag, "dismissed")
+    assert flags.decide(second, flag, "dismissed").state == "dismissed"
 
 
 def test_a_broker_that_is_away_costs_no_submission(cast, settings, django_capture_on_commit_callbacks):
