@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -97,36 +97,37 @@ def decide(actor: Actor, annotation: Annotation, verdict: Verdict) -> Review:
     locked = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
     _may_decide(actor, locked)
     checked = _checked(locked, verdict)
-    try:
-        with transaction.atomic():
-            review = Review.objects.create(
-                annotation=locked,
-                reviewer=person(actor),
-                decision=checked.decision,
-                comments=checked.comments,
-                scores=checked.scores,
-                note=checked.note.strip(),
-                payload=checked.payload,
-                seconds=max(0.0, min(checked.seconds, 86_400.0)),
-            )
-    except IntegrityError:
-        raise Conflict("You have reviewed this one already.", code="reviewed") from None
+    review = Review.objects.create(
+        annotation=locked,
+        reviewer=person(actor),
+        decision=checked.decision,
+        comments=checked.comments,
+        scores=checked.scores,
+        note=checked.note.strip(),
+        payload=checked.payload,
+        seconds=max(0.0, min(checked.seconds, 86_400.0)),
+    )
     audit.record(actor, "annotation.review", locked.reference, decision=checked.decision)
     _count_down(locked, review)
     return review
 
 
 def _may_decide(actor: Actor, annotation: Annotation) -> None:
-    if actor.user is not None and annotation.labeler_id == actor.user.pk:
+    reviewer = person(actor)
+    if annotation.labeler_id == reviewer.pk:
         raise PermissionDenied("Nobody reviews their own work.")
+    if annotation.reviews.filter(reviewer=reviewer).exists():
+        raise Conflict("You have reviewed this one already.", code="reviewed")
     settled = annotation.submitted_at <= timezone.now() - UNDO
     if annotation.state != AnnotationState.SUBMITTED or not annotation.current or not settled:
         raise Conflict(
             f"This submission is {annotation.get_state_display().lower()}; load it again.", "not_open"
         )
-    lead = actor.user is not None and actor.user.role in {Role.LEAD, Role.ADMIN}
-    if annotation.contested and not lead:
+    if annotation.contested and reviewer.role not in {Role.LEAD, Role.ADMIN}:
         raise PermissionDenied("Two reviewers disagree about this one; a lead decides.")
+    held = annotation.reviewer_id not in {None, reviewer.pk}
+    if held and annotation.reviewing_until and annotation.reviewing_until > timezone.now():
+        raise Conflict("Somebody else reviews this one just now.", code="taken")
 
 
 def _checked(annotation: Annotation, verdict: Verdict) -> Verdict:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("review/next/", reviews.next_review, name="review_next"),
     path("review/<uuid:pk>/", reviews.review, name="review_annotation"),
     path("review/<uuid:pk>/decide/", reviews.decide, name="review_decide"),
+    path("review/<uuid:pk>/keep/", reviews.keep, name="review_keep"),
     path("review/<uuid:pk>/release/", reviews.release, name="review_release"),
     path("campaigns/annotations/<uuid:pk>/", reviews.annotation, name="annotation"),
     path("work/annotations/<uuid:pk>/", reviews.my_annotation, name="my_annotation"),

@@ -117,8 +117,10 @@ def review(request: HttpRequest, pk: Any) -> HttpResponse:
         "earlier": [(r.reviewer, r) for r in annotation.reviews.select_related("reviewer")],
         "changes": _changes(earlier, annotation) if earlier else [],
         "attachments": attachments.shown(me(request), annotation.assignment),
-        "editable": json.dumps(_editor_data(annotation)),
-        "urls": {"decide": reverse("labeling:review_decide", args=[annotation.pk])},
+        "editable": json.dumps(_editor_data(annotation, me(request))),
+        "urls": {
+            name: reverse(f"labeling:review_{name}", args=[annotation.pk]) for name in ("decide", "keep")
+        },
     }
     return render(request, "labeling/review.html", context)
 
@@ -130,9 +132,10 @@ def _rubric() -> list[dict[str, Any]]:
     ]
 
 
-def _editor_data(annotation: Annotation) -> dict[str, Any]:
+def _editor_data(annotation: Annotation, reviewer: Any) -> dict[str, Any]:
+    """What the page's script needs; an unfinished review is kept by its submission and its reviewer."""
     urls = {name: reverse(f"labeling:{name}") for name in ("preview", "diff")}
-    return {"payload": annotation.payload, "urls": urls}
+    return {"payload": annotation.payload, "urls": urls, "keptAs": f"review:{annotation.pk}:{reviewer.pk}"}
 
 
 def _changes(earlier: Annotation, now: Annotation) -> list[Any]:
@@ -164,6 +167,14 @@ def decide(request: HttpRequest, body: dict[str, Any], pk: Any) -> dict[str, Any
     except Conflict:
         return {"next": reverse("labeling:review")}
     return {"next": reverse("labeling:review_annotation", args=[following.pk])}
+
+
+@requires("labeling.review")
+@json_view
+def keep(request: HttpRequest, body: dict[str, Any], pk: Any) -> dict[str, Any]:
+    """Whoever still writes keeps the submission for longer."""
+    found = reviews.claim(Actor.of(request), annotation=_found(pk))
+    return {"until": found.reviewing_until.isoformat() if found.reviewing_until else None}
 
 
 @requires("labeling.review")

@@ -108,6 +108,7 @@ def a_fresh_submission(people: dict[str, User]) -> dict[str, Any]:
         for name in (
             "review_annotation",
             "review_decide",
+            "review_keep",
             "review_release",
             "annotation",
             "my_annotation",

@@ -48,6 +48,20 @@ def test_the_oldest_waits_first_and_is_kept_for_one_reviewer(cast, reviewer, sec
     assert reviews.claim(second, annotation=first) == first
 
 
+def test_what_one_reviewer_holds_another_does_not_decide_and_a_repeated_decision_says_so(
+    cast, reviewer, second
+):
+    done = submitted(cast)
+    reviews.claim(reviewer, annotation=done)
+    with pytest.raises(Conflict, match="Somebody else") as taken:
+        reviews.decide(second, done, Verdict("accept"))
+    assert taken.value.code == "taken"
+    reviews.decide(reviewer, done, Verdict("accept"))
+    with pytest.raises(Conflict) as again:
+        reviews.decide(reviewer, done, Verdict("accept"))
+    assert again.value.code == "reviewed", "the page that repeats it after a lost answer goes on"
+
+
 def test_nobody_reviews_their_own_work(people, reviewer):
     made = campaign(tasks=1, review_rate=1.0)
     join(made, people["reviewer"])

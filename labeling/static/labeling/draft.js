@@ -1,37 +1,28 @@
 // A draft that is never lost: every keystroke goes to the browser's storage, every pause to the server.
 // The server counts revisions. A save based on an older one is refused and both texts are offered.
 
+import { Kept } from "./kept.js";
 import { Fault, send } from "./server.js";
 
 const PAUSE_MS = 700; // after the last keystroke
 const LONGEST_MS = 4000; // while somebody types without a pause
 const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
-const KEEP_DAYS = 30;
-const PREFIX = "tilth:draft:";
 
 // Databases give an object's keys back in an order of their own: it says nothing.
 const sorted = (key, value) => (value && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))) : value);
 const same = (one, other) => JSON.stringify(one, sorted) === JSON.stringify(other, sorted);
 
-function forgetOld() {
-  const oldest = Date.now() - KEEP_DAYS * 86400000;
-  for (const key of Object.keys(localStorage)) {
-    if (key.startsWith(PREFIX) && (JSON.parse(localStorage.getItem(key) ?? "{}").at ?? 0) < oldest) localStorage.removeItem(key);
-  }
-}
-
 export class Draft {
   // source: {id, url, token, revision, payload}; clock and inputs() tell of the work; on: what to call.
   constructor(source, { read, clock, inputs, on }) {
     Object.assign(this, source, { read, clock, inputs, on });
-    this.tab = crypto.randomUUID();
-    this.key = PREFIX + this.id;
+    this.kept = new Kept(`draft:${this.id}`);
+    this.tab = this.kept.tab;
     this.saved = this.payload; // as the server has it
     this.dirty = false;
     this.failures = 0;
     this.closed = false;
-    forgetOld();
-    window.addEventListener("storage", (event) => this.onOtherTab(event));
+    this.kept.onElsewhere((other) => this.onOtherTab(other));
     window.addEventListener("online", () => this.flush());
     window.addEventListener("pagehide", () => this.lastWords());
     document.addEventListener("visibilitychange", () => (document.hidden ? this.lastWords() : this.flush()));
@@ -40,7 +31,7 @@ export class Draft {
   // What the browser kept and the server has not: the text to go on with, or nothing. It stands on the revision
   // that it was written on: where the server has a newer one, from another machine, both are offered.
   recovered() {
-    const kept = JSON.parse(localStorage.getItem(this.key) ?? "null");
+    const kept = this.kept.get();
     if (!kept?.dirty || same(kept.payload, this.saved)) return null;
     this.revision = kept.revision;
     this.dirty = true;
@@ -58,12 +49,8 @@ export class Draft {
   }
 
   remember() {
-    const kept = { payload: this.read(), revision: this.revision, dirty: this.dirty, tab: this.tab, at: Date.now() };
-    try {
-      localStorage.setItem(this.key, JSON.stringify(kept));
-    } catch {
-      this.on.state("full"); // the server has the text all the same
-    }
+    const kept = this.kept.put({ payload: this.read(), revision: this.revision, dirty: this.dirty });
+    if (!kept) this.on.state("full"); // the server has the text all the same
   }
 
   // Sends the text with what came about since; seconds that did not arrive are told again.
@@ -138,10 +125,8 @@ export class Draft {
   }
 
   // The same task in another tab of this browser: take over what it saved, unless this one has its own.
-  onOtherTab(event) {
-    if (event.key !== this.key || !event.newValue) return;
-    const other = JSON.parse(event.newValue);
-    if (other.tab === this.tab || other.dirty || other.revision <= this.revision) return;
+  onOtherTab(other) {
+    if (other.dirty || other.revision <= this.revision) return;
     if (this.dirty) return; // the next save finds out and asks
     this.revision = other.revision;
     this.saved = other.payload;
@@ -164,6 +149,6 @@ export class Draft {
   done() {
     this.closed = true;
     clearTimeout(this.timer);
-    localStorage.removeItem(this.key);
+    this.kept.drop();
   }
 }

@@ -7,10 +7,21 @@ const usable = (element) => !element.disabled && element.getClientRects().length
 
 export class Keys {
   constructor(pane, { submit, commands }) {
-    Object.assign(this, { pane, submit, commands });
+    Object.assign(this, { submit, commands });
     document.addEventListener("keydown", (event) => this.onKey(event), true);
-    pane.addEventListener("focusin", (event) => this.setRow(event.target.closest("[data-keyrow]")));
-    pane.addEventListener("tilth:filled", () => this.setRow(this.row?.isConnected ? this.row : this.rows()[0], false));
+    this.over(pane);
+  }
+
+  // The pane whose keys count from now on.
+  over(pane) {
+    this.row?.classList.remove("current");
+    this.row = null;
+    this.pane = pane;
+    if (pane.keyed) return;
+    pane.keyed = true;
+    const mine = (call) => (event) => this.pane === pane && call(event);
+    pane.addEventListener("focusin", mine((event) => this.setRow(event.target.closest("[data-keyrow]"))));
+    pane.addEventListener("tilth:filled", mine(() => this.setRow(this.row?.isConnected ? this.row : this.rows()[0])));
   }
 
   rows() {
