@@ -1,128 +1,212 @@
-"""What people earned: by task or by hour, from what the database has counted."""
+"""What people earned: by task or by hour, exactly, from what the database has counted.
 
+Time is counted in whole seconds, paid in hundredths of a minute as statements show them, and rounded to the
+cent once: a statement's rate times its tasks or minutes is its amount.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import groupby
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from labeling.models.annotations import Annotation, AnnotationState
 from labeling.models.campaigns import Campaign, PayBasis, Tally
 from labeling.models.time import Decision, Statement, TimeEntry
 
-CENT = Decimal("0.01")
-PAID = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED, AnnotationState.ADJUDICATED)
+HUNDREDTH = Decimal("0.01")
+PAID = Q(
+    current=True,
+    state__in=(AnnotationState.SUBMITTED, AnnotationState.ACCEPTED, AnnotationState.ADJUDICATED),
+)
 """What counts as a paid task: not what was returned (until it comes back) nor what was rejected."""
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What is paid for, and how much."""
+
+    basis: str
+    rate: Decimal
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> "Terms":
+        """What the campaign pays now."""
+        return cls(campaign.pay_basis, Decimal(campaign.pay_amount))
+
+    @classmethod
+    def frozen(cls, row: Statement) -> "Terms":
+        """What was paid when the statement was drafted."""
+        return cls(row.lines[0]["basis"], Decimal(row.lines[0]["rate"]))
+
+    def amount(self, tasks: int, minutes: Decimal) -> Decimal:
+        """Tasks or hours times the rate, to the cent, halves up; nothing where nothing is paid."""
+        if self.basis == PayBasis.TASK:
+            return _to_hundredths(self.rate * tasks)
+        if self.basis == PayBasis.HOUR:
+            return _to_hundredths(self.rate * minutes / 60)
+        return _to_hundredths(Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
 class Earned:
-    """One person's work in one campaign in one period."""
+    """One person's work in one campaign in one period, and what it is worth."""
 
     tasks: int
-    active_minutes: float
+    active_minutes: Decimal
     offscreen_minutes: int
-    amount: Decimal
+    terms: Terms
 
     @property
-    def minutes(self) -> float:
+    def minutes(self) -> Decimal:
         """All minutes, at the screen and away from it."""
         return self.active_minutes + self.offscreen_minutes
 
-    def to_json(self, campaign: Campaign) -> dict[str, Any]:
-        """As a statement freezes it, with what the campaign pays now."""
+    @property
+    def amount(self) -> Decimal:
+        """What is paid for it."""
+        return self.terms.amount(self.tasks, self.minutes)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a statement freezes it."""
         return {
-            "basis": campaign.pay_basis,
-            "rate": str(campaign.pay_amount),
+            "basis": self.terms.basis,
+            "rate": str(self.terms.rate),
             "tasks": self.tasks,
-            "active_minutes": round(self.active_minutes, 2),
+            "active_minutes": str(self.active_minutes),
             "offscreen_minutes": self.offscreen_minutes,
             "amount": str(self.amount),
         }
 
 
 def earned(campaign: Campaign, labeler: Any, first: date, last: date) -> Earned:
-    """Work from the first to the last day, both included (UTC)."""
-    tasks = Annotation.objects.filter(
-        campaign=campaign,
-        labeler=labeler,
-        current=True,
-        state__in=PAID,
-        submitted_at__date__gte=first,
-        submitted_at__date__lte=last,
-    ).count()
-    days = Tally.objects.filter(campaign=campaign, labeler=labeler, day__gte=first, day__lte=last)
-    minutes = (days.aggregate(n=Sum("active_seconds"))["n"] or 0.0) / 60
+    """One person's work from the first to the last day, both included (UTC), as the campaign pays now."""
+    terms = Terms.of(campaign)
+    found = everybody(campaign, first, last, terms, labeler=labeler)
+    return found.get(labeler.pk) or nothing(terms)
+
+
+def nothing(terms: Terms) -> Earned:
+    """No work at all."""
+    return Earned(0, minutes_of(0), 0, terms)
+
+
+def everybody(
+    campaign: Campaign, first: date, last: date, terms: Terms, *, labeler: Any = None
+) -> dict[int, Earned]:
+    """The work of all who did any in the period, by person; one query each for tasks, time, and declared time."""
+    since = datetime.combine(first, time.min, UTC)
+    until = datetime.combine(last + timedelta(days=1), time.min, UTC)
+    done = Annotation.objects.filter(PAID, campaign=campaign, submitted_at__gte=since, submitted_at__lt=until)
+    days = Tally.objects.filter(campaign=campaign, day__gte=first, day__lte=last)
     declared = TimeEntry.objects.filter(
-        campaign=campaign, labeler=labeler, day__gte=first, day__lte=last, state=Decision.APPROVED
+        campaign=campaign, day__gte=first, day__lte=last, state=Decision.APPROVED
     )
-    offscreen = declared.aggregate(n=Sum("minutes"))["n"] or 0
-    return Earned(tasks, minutes, offscreen, amount(campaign, tasks, minutes + offscreen))
+    tasks = _by_person(done, Count("pk"), labeler)
+    seconds = _by_person(days, Sum("active_seconds"), labeler)
+    offscreen = _by_person(declared, Sum("minutes"), labeler)
+    return {
+        pk: Earned(tasks.get(pk, 0), minutes_of(seconds.get(pk, 0)), offscreen.get(pk, 0), terms)
+        for pk in sorted({*tasks, *seconds, *offscreen})
+    }
+
+
+def _by_person(rows: QuerySet[Any], figure: Any, labeler: Any) -> dict[int, int]:
+    rows = rows.filter(labeler=labeler) if labeler is not None else rows
+    return dict(rows.order_by().values_list("labeler").annotate(n=figure).values_list("labeler", "n"))
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What has become of work after its statement was approved: rejected, accepted after all, time approved late."""
+    """What is to be paid for an approved period beside what its statements say; below nothing where too much was.
 
-    statement: int
+    Work rejected, accepted after all, approved late, or done by somebody who had no statement then.
+    """
+
+    first: date
+    last: date
     tasks: int
-    minutes: float
+    minutes: Decimal
     amount: Decimal
 
     def to_json(self) -> dict[str, Any]:
         """As the later statement freezes it."""
         return {
-            "statement": self.statement,
+            "first": self.first.isoformat(),
+            "last": self.last.isoformat(),
             "tasks": self.tasks,
-            "minutes": self.minutes,
+            "minutes": str(self.minutes),
             "amount": str(self.amount),
         }
 
 
-def corrections(campaign: Campaign, labeler: Any) -> list[Correction]:
-    """What approved statements, with the corrections in later ones, say too much or too little; at their own rates."""
-    frozen = list(Statement.objects.frozen().filter(campaign=campaign, labeler=labeler).order_by("first_day"))
-    made = [c for row in frozen for c in row.lines[0].get("corrections", [])]
-    found = []
-    for row in frozen:
-        line, now = row.lines[0], earned(campaign, labeler, row.first_day, row.last_day)
-        known = [c for c in made if c["statement"] == row.pk]
-        tasks = now.tasks - line["tasks"] - sum(c["tasks"] for c in known)
-        told = line["active_minutes"] + line["offscreen_minutes"] + sum(c["minutes"] for c in known)
-        minutes = round(round(now.active_minutes, 2) + now.offscreen_minutes - told, 2)
-        basis, rate = line.get("basis", campaign.pay_basis), line.get("rate", campaign.pay_amount)
-        if value := at_rate(basis, Decimal(rate), tasks, minutes):
-            found.append(Correction(row.pk, tasks, minutes, value))
+@dataclass(slots=True)
+class _Told:
+    """What statements have said of one person in one period so far."""
+
+    tasks: int = 0
+    minutes: Decimal = Decimal(0)
+    amount: Decimal = Decimal(0)
+
+    def add(self, tasks: int, minutes: Decimal, amount: str) -> None:
+        self.tasks += tasks
+        self.minutes += minutes
+        self.amount += Decimal(amount)
+
+
+def corrections(campaign: Campaign) -> dict[int, list[Correction]]:
+    """What every person is owed, or owes, for approved periods at those periods' own rates; earliest first."""
+    frozen = list(Statement.objects.frozen().filter(campaign=campaign).order_by("first_day", "labeler_id"))
+    told = _told(frozen)
+    found: dict[int, list[Correction]] = defaultdict(list)
+    for (first, last), rows in groupby(frozen, key=lambda row: (row.first_day, row.last_day)):
+        terms = Terms.frozen(next(rows))
+        now, before = everybody(campaign, first, last, terms), told[first.isoformat()]
+        for person in sorted({*now, *before}):
+            is_, was = now.get(person, nothing(terms)), before.get(person, _Told())
+            if value := is_.amount - was.amount:
+                tasks, minutes = is_.tasks - was.tasks, is_.minutes - was.minutes
+                found[person].append(Correction(first, last, tasks, minutes, value))
     return found
 
 
-def amount(campaign: Campaign, tasks: int, minutes: float) -> Decimal:
-    """Tasks or hours times the campaign's rate, to the cent."""
-    return at_rate(campaign.pay_basis, Decimal(campaign.pay_amount), tasks, minutes)
-
-
-def at_rate(basis: str, rate: Decimal, tasks: int, minutes: float) -> Decimal:
-    """Tasks or hours times a rate, to the cent; nothing where nothing is paid."""
-    if basis == PayBasis.TASK:
-        return (rate * tasks).quantize(CENT)
-    if basis == PayBasis.HOUR:
-        return (rate * Decimal(str(minutes)) / 60).quantize(CENT)
-    return Decimal(0)
+def _told(frozen: Iterable[Statement]) -> dict[str, dict[int, _Told]]:
+    """First day of a period → person → what their statements say of it."""
+    told: dict[str, dict[int, _Told]] = defaultdict(lambda: defaultdict(_Told))
+    for row in frozen:
+        line = row.lines[0]
+        minutes = Decimal(line["active_minutes"]) + line["offscreen_minutes"]
+        told[row.first_day.isoformat()][row.labeler_id].add(line["tasks"], minutes, line["amount"])
+        for late in line["corrections"]:
+            told[late["first"]][row.labeler_id].add(late["tasks"], Decimal(late["minutes"]), late["amount"])
+    return told
 
 
 def spent(campaign: Campaign) -> Decimal:
-    """What the campaign has cost so far, approved or not."""
-    if campaign.pay_basis == PayBasis.NONE:
-        return Decimal(0)
-    tasks = 0
-    if campaign.pay_basis == PayBasis.TASK:
-        tasks = Annotation.objects.filter(campaign=campaign, current=True, state__in=PAID).count()
+    """What the campaign has cost so far: approved statements as they stand, the rest at what is paid now."""
+    approved = list(Statement.objects.frozen().filter(campaign=campaign))
+    told = [person for period in _told(approved).values() for person in period.values()]
+    tasks = Annotation.objects.filter(PAID, campaign=campaign).count()
     seconds = Tally.objects.filter(campaign=campaign).aggregate(n=Sum("active_seconds"))["n"] or 0
-    offscreen = TimeEntry.objects.filter(campaign=campaign, state=Decision.APPROVED).aggregate(
-        n=Sum("minutes")
-    )["n"]
-    return amount(campaign, tasks, seconds / 60 + (offscreen or 0))
+    declared = TimeEntry.objects.filter(campaign=campaign, state=Decision.APPROVED)
+    minutes = minutes_of(seconds) + (declared.aggregate(n=Sum("minutes"))["n"] or 0)
+    rest = Terms.of(campaign).amount(
+        tasks - sum(one.tasks for one in told), minutes - sum(one.minutes for one in told)
+    )
+    return rest + sum(row.total for row in approved)
+
+
+def minutes_of(seconds: int) -> Decimal:
+    """Seconds as minutes, as they are shown and paid."""
+    return _to_hundredths(Decimal(seconds) / 60)
+
+
+def _to_hundredths(value: Decimal) -> Decimal:
+    return value.quantize(HUNDREDTH, ROUND_HALF_UP)
 
 
 def month(day: date) -> tuple[date, date]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from labeling.actions.guards import require_lead
 from labeling.models.campaigns import Campaign, CampaignState, Quota
 from labeling.models.tasks import Task
+from labeling.models.time import Statement
 from labeling.protocol.registry import collisions, kind_of
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
@@ -103,7 +104,7 @@ def edit(
     """
     require_lead(actor, campaign)
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
-    before = locked.overlap
+    before, currency = locked.overlap, locked.currency
     if schema is not None:
         full = checked_schema(locked.kind, schema)
         if full != locked.schema and locked.annotations.exists():
@@ -114,6 +115,13 @@ def edit(
             )
         locked.schema = full
     _write(locked, fields)
+    if locked.currency != currency and Statement.objects.frozen().filter(campaign=locked).exists():
+        raise Conflict(
+            f"Statements in {currency} are approved, and their corrections are paid in it too; "
+            "start a new campaign like this one to pay in another currency.",
+            code="currency_in_use",
+            field="currency",
+        )
     if locked.overlap != before:
         _change_overlap(locked)
     locked.save()

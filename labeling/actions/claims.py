@@ -225,10 +225,9 @@ def _let_go(assignment: Assignment, state: AssignmentState, reason: str) -> None
 def count_time(assignment: Assignment) -> None:
     """Work that ends without a submission took its time all the same: what its submissions have not counted yet."""
     last = assignment.annotations.order_by("-attempt").only("active_seconds", "idle_seconds").first()
-    active = assignment.active_seconds - (last.active_seconds if last else 0.0)
-    idle = assignment.idle_seconds - (last.idle_seconds if last else 0.0)
-    if active or idle:
-        tallies.add(assignment.campaign_id, assignment.labeler_id, active_seconds=active, idle_seconds=idle)
+    seconds = tallies.seconds_since(last, assignment)
+    if any(seconds.values()):
+        tallies.add(assignment.campaign_id, assignment.labeler_id, **seconds)
 
 
 def _not_held(assignment: Assignment) -> Conflict:

@@ -119,7 +119,7 @@ def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> 
     annotation.save(force_insert=True)
     if slots.submit(assignment):
         measure_disagreement(assignment.task, campaign)
-    _count(annotation, assignment, 1, **_time_since(last, annotation))
+    _count(annotation, assignment, 1, **tallies.seconds_since(last, annotation))
     audit.record(actor, "annotation.submit", annotation.reference, task=assignment.task.reference)
     return annotation
 
@@ -159,7 +159,7 @@ def measure_disagreement(task: Task, campaign: Campaign) -> None:
     Task.objects.filter(pk=task.pk).update(disagreement=found)
 
 
-def _count(annotation: Annotation, assignment: Assignment, sign: int, **seconds: float) -> None:
+def _count(annotation: Annotation, assignment: Assignment, sign: int, **seconds: int) -> None:
     """The labeler's day and the quota; with ``sign`` -1 everything but the time is taken back."""
     campaign, day = assignment.campaign, annotation.submitted_at.date()  # taken back after midnight, too
     tallies.add(campaign.pk, annotation.labeler_id, day, submitted=sign, **seconds)
@@ -171,14 +171,6 @@ def _counted_before(annotation: Annotation) -> bool:
     """Whether the slot has filled its quota with an earlier attempt that was not taken back."""
     earlier = Annotation.objects.filter(assignment=annotation.assignment_id, attempt__lt=annotation.attempt)
     return annotation.attempt > 1 and earlier.exclude(state=AnnotationState.UNDONE).exists()
-
-
-def _time_since(last: Annotation | None, annotation: Annotation) -> dict[str, float]:
-    """Seconds since the assignment's last submission: a resubmission counts only what came on top."""
-    return {
-        "active_seconds": annotation.active_seconds - (last.active_seconds if last else 0.0),
-        "idle_seconds": annotation.idle_seconds - (last.idle_seconds if last else 0.0),
-    }
 
 
 def fill_quota(task: Task, by: int) -> None:

@@ -1,6 +1,7 @@
 """Adds to one labeler's day in one campaign; call it inside the transaction of what is counted."""
 
 import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -9,7 +10,7 @@ from django.utils import timezone
 from labeling.models.campaigns import Tally
 
 
-def add(campaign: int, labeler: int, day: datetime.date | None = None, **amounts: float) -> None:
+def add(campaign: int, labeler: int, day: datetime.date | None = None, **amounts: int) -> None:
     """Add amounts to counters by name; negative ones take back what was added on the same day."""
     key = {"campaign_id": campaign, "labeler_id": labeler, "day": day or timezone.now().date()}
     changes = {name: F(name) + amount for name, amount in amounts.items()}
@@ -20,3 +21,14 @@ def add(campaign: int, labeler: int, day: datetime.date | None = None, **amounts
             Tally.objects.create(**key, **amounts)
     except IntegrityError:  # the day's first two events came at once
         Tally.objects.filter(**key).update(**changes)
+
+
+def seconds_since(last: Any, now: Any) -> dict[str, int]:
+    """Whole seconds of work between an assignment's last submission (or none) and now.
+
+    Each total is rounded by itself, so that the days' seconds add up to the whole, whatever was counted when.
+    """
+    return {
+        name: round(getattr(now, name)) - (round(getattr(last, name)) if last is not None else 0)
+        for name in ("active_seconds", "idle_seconds")
+    }

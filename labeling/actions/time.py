@@ -30,7 +30,9 @@ def declare(actor: Actor, campaign: Campaign, *, day: date, minutes: int, note: 
         raise PermissionDenied(f"You do not take part in {campaign}.")
     if not today - OLDEST <= day <= today:
         raise InvalidInput("Declare work of the last 60 days, up to today.", code="bad_day", field="day")
-    declared = TimeEntry.objects.filter(labeler=actor.user, day=day).exclude(state=Decision.REFUSED)
+    # Held until the entry stands, so that the day's sum cannot be read twice at once.
+    labeler = User.objects.select_for_update(no_key=True).get(pk=person(actor).pk)
+    declared = TimeEntry.objects.filter(labeler=labeler, day=day).exclude(state=Decision.REFUSED)
     before = declared.aggregate(n=Sum("minutes"))["n"] or 0
     if not 1 <= minutes <= MOST_MINUTES - before:
         had = f"; you have declared {before} of that day already" if before else ""
@@ -40,7 +42,7 @@ def declare(actor: Actor, campaign: Campaign, *, day: date, minutes: int, note: 
     if not note.strip():
         raise InvalidInput("Say what you did; the lead reads this.", code="no_note", field="note")
     entry = TimeEntry.objects.create(
-        campaign=campaign, labeler=person(actor), day=day, minutes=minutes, note=note.strip()[:500]
+        campaign=campaign, labeler=labeler, day=day, minutes=minutes, note=note.strip()[:500]
     )
     audit.record(actor, "time.declare", campaign.reference, minutes=minutes)
     return entry
@@ -63,30 +65,36 @@ def decide(actor: Actor, entry: TimeEntry, *, approved: bool) -> TimeEntry:
 
 @transaction.atomic
 def draft_statements(actor: Actor, campaign: Campaign, first: date, last: date) -> list[Statement]:
-    """A statement for everybody who worked in the period; drafts are computed anew, approved ones stay.
+    """A statement for everybody who worked in the period; drafts are computed anew.
 
-    What became of work after its statement was approved comes into the next one as a correction.
+    Approving closes a period for all: what becomes of its work afterwards, also of people who had no statement
+    then, comes into their next one as a correction.
     """
     require_lead(actor, campaign)
+    _lock(campaign)
     if first > last or last > timezone.now().date() or (last - first).days > 366:
         raise InvalidInput(
             "Choose a period that lies behind, of a year at most.", code="bad_period", field="first"
         )
     touched = campaign.statements.filter(first_day__lte=last, last_day__gte=first)
-    if touched.frozen().exclude(first_day=first, last_day=last).exists():
+    if approved := touched.frozen().first():
         raise Conflict(
-            "A part of this period stands in an approved statement.", code="overlaps", field="first"
+            f"{approved.first_day} to {approved.last_day} is approved already; choose days outside it. "
+            "What changed since comes into the next statement as a correction.",
+            code="overlaps",
+            field="first",
         )
-    touched.filter(state=Statement.State.DRAFT).delete()
-    settled = set(touched.values_list("labeler", flat=True))
+    touched.delete()
+    terms = pay.Terms.of(campaign)
+    found, late = pay.everybody(campaign, first, last, terms), pay.corrections(campaign)
     made = []
-    for user in User.objects.filter(memberships__campaign=campaign).exclude(pk__in=settled).distinct():
-        found, late = pay.earned(campaign, user, first, last), pay.corrections(campaign, user)
-        if not (found.tasks or found.minutes or late):
+    for person_id in sorted({*found, *late}):
+        work, owed = found.get(person_id) or pay.nothing(terms), late.get(person_id, [])
+        if not (work.tasks or work.minutes or owed):
             continue
-        row = Statement(campaign=campaign, labeler=user, first_day=first, last_day=last)
-        row.lines = [found.to_json(campaign) | {"corrections": [c.to_json() for c in late]}]
-        row.total, row.currency = found.amount + row.corrected, campaign.currency
+        row = Statement(campaign=campaign, labeler_id=person_id, first_day=first, last_day=last)
+        row.lines = [work.to_json() | {"corrections": [c.to_json() for c in owed]}]
+        row.total, row.currency = work.amount + row.corrected, campaign.currency
         row.save()
         made.append(row)
     audit.record(actor, "statement.draft", campaign.reference, statements=len(made))
@@ -97,12 +105,14 @@ def draft_statements(actor: Actor, campaign: Campaign, first: date, last: date) 
 def approve(actor: Actor, campaign: Campaign, first: date, last: date) -> int:
     """Freeze the drafts of a period; what they correct must still be so, lest two drafts correct it twice."""
     require_lead(actor, campaign)
+    _lock(campaign)
     drafts = campaign.statements.filter(first_day=first, last_day=last, state=Statement.State.DRAFT)
-    for row in drafts:
-        late = [c.to_json() for c in pay.corrections(campaign, row.labeler)]
-        if late != row.lines[0].get("corrections", []):
+    late = pay.corrections(campaign)
+    for row in drafts.select_related("labeler"):
+        corrected = [c.to_json() for c in late.get(row.labeler_id, [])]
+        if corrected != row.lines[0]["corrections"] or row.currency != campaign.currency:
             raise Conflict(
-                f"Work of an earlier period of {row.labeler} was decided since; draft this period again.",
+                f"What {row.labeler} is owed changed since this was drafted; draft this period again.",
                 code="stale_draft",
             )
     count = drafts.update(state=Statement.State.APPROVED, approved_by=actor.user)
@@ -110,6 +120,13 @@ def approve(actor: Actor, campaign: Campaign, first: date, last: date) -> int:
         raise Conflict("There is no draft of this period.", code="nothing")
     audit.record(actor, "statement.approve", campaign.reference, statements=count)
     return count
+
+
+def _lock(campaign: Campaign) -> None:
+    """One at a time makes and approves a campaign's statements, lest two periods correct the same work."""
+    locked = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+    campaign.pay_basis, campaign.pay_amount = locked.pay_basis, locked.pay_amount
+    campaign.currency = locked.currency
 
 
 @transaction.atomic

@@ -273,8 +273,8 @@ class Tally(models.Model):
     returned = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
-    active_seconds = models.FloatField(default=0.0)
-    idle_seconds = models.FloatField(default=0.0)
+    active_seconds = models.PositiveIntegerField(default=0)
+    idle_seconds = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints: ClassVar = [

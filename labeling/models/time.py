@@ -91,4 +91,4 @@ class Statement(models.Model):
     @property
     def corrected(self) -> Decimal:
         """What of the total corrects earlier statements."""
-        return sum((Decimal(c["amount"]) for c in self.lines[0].get("corrections", [])), Decimal(0))
+        return sum((Decimal(c["amount"]) for c in self.lines[0]["corrections"]), Decimal(0))

@@ -142,6 +142,8 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
             "email",
             "from",
             "to",
+            "paid_per",
+            "rate",
             "tasks",
             "active_minutes",
             "offscreen_minutes",
@@ -155,6 +157,8 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
         for line in row.lines:
             who = (row.labeler.pseudonym, harmless(row.labeler.name), harmless(row.labeler.email))
             numbers = (
+                line["basis"],
+                line["rate"],
                 line["tasks"],
                 line["active_minutes"],
                 line["offscreen_minutes"],

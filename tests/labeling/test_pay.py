@@ -2,19 +2,24 @@
 
 import csv
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from labeling import pay
-from labeling.actions import reviews, time
+from labeling.actions import campaigns, claims, reviews, tallies, time
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Tally
+from labeling.models.tasks import Assignment
+from labeling.models.time import Statement, TimeEntry
 from tests.labeling.campaigns import campaign, join
 from tests.labeling.work import label
+from tests.racing import at_once, refused
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
 
@@ -76,12 +81,12 @@ def test_statements_are_frozen_when_approved_and_then_exported(paid, cast, peopl
     assert [s.total for s in time.draft_statements(lead, paid, first, today)] == [Decimal("2.50")]
     assert time.approve(lead, paid, first, today) == 1
     label(cast[0], paid)
-    assert time.draft_statements(lead, paid, first, today) == [], "an approved statement stays"
-    with pytest.raises(Conflict, match="approved"):
-        time.draft_statements(lead, paid, first + timedelta(days=1), today)
+    for again in (first, first + timedelta(days=1)):
+        with pytest.raises(Conflict, match="is approved already"):
+            time.draft_statements(lead, paid, again, today)
     response = client_for("lead").post(reverse("labeling:statements_export", args=[paid.pk]))
     line = response.content.decode().splitlines()[1].split(",")
-    assert (line[0], line[5], line[8], line[9]) == (cast[0].pseudonym, "1", "2.50", "EUR")
+    assert (line[0], line[5:8], line[10:12]) == (cast[0].pseudonym, ["task", "2.50", "1"], ["2.50", "EUR"])
     assert (
         client_for("researcher").post(reverse("labeling:statements_export", args=[paid.pk])).status_code
         == 403
@@ -134,9 +139,116 @@ def test_hours_approved_late_come_into_the_next_statement(paid, cast, people):
     lead = Actor(user=people["lead"])
     entry = time.declare(Actor(user=cast[0]), paid, day=day, minutes=30, note="Read two papers")
     (made,) = time.draft_statements(lead, paid, day, day)
-    assert made.total == Decimal("8.33")
+    assert made.total == Decimal("8.34"), "16.67 minutes at half a euro each, halves up"
     time.approve(lead, paid, day, day)
     assert time.draft_statements(lead, paid, today, today) == []
     time.decide(lead, entry, approved=True)
     (made,) = time.draft_statements(lead, paid, today, today)
-    assert (made.total, made.lines[0]["corrections"][0]["minutes"]) == (Decimal("15.00"), 30)
+    assert (made.total, made.lines[0]["corrections"][0]["minutes"]) == (Decimal("15.00"), "30.00")
+
+
+def test_who_had_no_statement_in_an_approved_period_is_paid_in_the_next(paid, cast, people):
+    lead, today = Actor(user=people["lead"]), timezone.now().date()
+    past, settled = today - timedelta(days=20), today - timedelta(days=10)
+    then = timezone.now() - timedelta(days=12)
+    done, late = label(cast[0], paid), label(cast[1], paid)
+    Annotation.objects.filter(pk__in=[done.pk, late.pk]).update(submitted_at=then)
+    Annotation.objects.filter(pk=late.pk).update(state="rejected")
+    (made,) = time.draft_statements(lead, paid, past, settled)
+    time.approve(lead, paid, past, settled)
+    campaigns.edit(lead, paid, pay_amount=Decimal("9.00"))
+    Annotation.objects.filter(pk=late.pk).update(state="accepted")
+    (made,) = time.draft_statements(lead, paid, today, today)
+    assert (made.labeler, made.total, made.lines[0]["corrections"]) == (
+        cast[1],
+        Decimal("2.50"),
+        [{"first": f"{past}", "last": f"{settled}", "tasks": 1, "minutes": "0.00", "amount": "2.50"}],
+    )
+    time.approve(lead, paid, today, today)
+    assert pay.corrections(paid) == {}, "it is paid once"
+    assert pay.spent(paid) == Decimal("5.00"), "what was approved keeps its rate"
+
+
+def test_corrections_add_up_to_the_cent(paid, cast, people):
+    campaigns.edit(Actor(user=people["lead"]), paid, pay_basis="hour", pay_amount=Decimal("0.50"))
+    today, lead = timezone.now().date(), Actor(user=people["lead"])
+    day = today - timedelta(days=30)
+    Tally.objects.create(campaign=paid, labeler=cast[0], day=day, active_seconds=61)
+    time.draft_statements(lead, paid, day, day)
+    time.approve(lead, paid, day, day)
+    for late in range(1, 8):
+        entry = time.declare(Actor(user=cast[0]), paid, day=day, minutes=1, note="Read")
+        time.decide(lead, entry, approved=True)
+        then = day + timedelta(days=late)
+        if time.draft_statements(lead, paid, then, then):
+            time.approve(lead, paid, then, then)
+    total = sum(row.total for row in Statement.objects.filter(labeler=cast[0]))
+    assert total == pay.earned(paid, cast[0], day, day).amount == Decimal("0.07")
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.sampled_from(["task", "hour", "none"]),
+    st.decimals(0, 10_000, places=2),
+    st.integers(0, 10_000),
+    st.integers(0, 10_000_000),
+    st.integers(0, 50_000),
+)
+def test_a_statement_s_rate_times_what_it_shows_is_its_amount(basis, rate, tasks, seconds, offscreen):
+    terms = pay.Terms(basis, rate)
+    line = pay.Earned(tasks, pay.minutes_of(seconds), offscreen, terms).to_json()
+    minutes = Decimal(line["active_minutes"]) + line["offscreen_minutes"]
+    units = {"task": line["tasks"] * 60, "hour": minutes, "none": 0}[line["basis"]]
+    exact = Decimal(line["rate"]) * units / 60
+    assert Decimal(line["amount"]) == exact.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    assert abs(Decimal(line["active_minutes"]) * 60 - seconds) <= Decimal("0.3")
+
+
+def test_seconds_of_days_add_up_to_the_whole_however_often_work_was_handed_in(paid, cast):
+    held = claims.claim(Actor(user=cast[0]), paid)
+    total = 0
+    for last, now in [(None, 0.4), (0.4, 0.8), (0.8, 1.2), (1.2, 1.6), (1.6, 2.4)]:
+        before = last if last is None else Assignment(active_seconds=last)
+        total += tallies.seconds_since(before, Assignment(active_seconds=now))["active_seconds"]
+    assert total == 2
+    Assignment.objects.filter(pk=held.pk).update(active_seconds=90.6, idle_seconds=0.2)
+    claims.skip(Actor(user=cast[0]), held, "Not mine")
+    day = Tally.objects.get(campaign=paid, labeler=cast[0])
+    assert (day.active_seconds, day.idle_seconds) == (91, 0)
+
+
+def test_the_currency_stays_once_a_statement_is_approved(paid, cast, people):
+    lead, today = Actor(user=people["lead"]), timezone.now().date()
+    label(cast[0], paid)
+    time.draft_statements(lead, paid, today, today)
+    campaigns.edit(lead, paid, currency="USD")
+    with pytest.raises(Conflict, match="draft this period again"):
+        time.approve(lead, paid, today, today)
+    time.draft_statements(lead, paid, today, today)
+    time.approve(lead, paid, today, today)
+    with pytest.raises(Conflict, match="Statements in USD are approved"):
+        campaigns.edit(lead, paid, currency="EUR")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_periods_approved_at_once_correct_the_same_work_once(paid, cast, people):
+    lead, today = Actor(user=people["lead"]), timezone.now().date()
+    past, earlier, later = (today - timedelta(days=days) for days in (9, 2, 1))
+    done = label(cast[0], paid)
+    Annotation.objects.filter(pk=done.pk).update(submitted_at=timezone.now() - timedelta(days=9))
+    time.draft_statements(lead, paid, past, past)
+    time.approve(lead, paid, past, past)
+    Annotation.objects.filter(pk=done.pk).update(state="rejected")
+    for day in (earlier, later):
+        time.draft_statements(lead, paid, day, day)
+    results = at_once(*[lambda day=day: time.approve(lead, paid, day, day) for day in (earlier, later)])
+    assert [error.code for error in refused(results)] == ["stale_draft"]
+    assert sum(row.total for row in Statement.objects.frozen()) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_minutes_declared_at_once_stay_within_a_day(paid, cast):
+    me, today = Actor(user=cast[0]), timezone.now().date()
+    results = at_once(*[lambda: time.declare(me, paid, day=today, minutes=400, note="Reading")] * 4)
+    assert [error.code for error in refused(results)] == ["bad_minutes"] * 3
+    assert TimeEntry.objects.get().minutes == 400

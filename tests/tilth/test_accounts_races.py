@@ -1,40 +1,15 @@
 """Two requests at the same moment: the last admin stays, a link makes one account, a name is taken once."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
-from django.db import connection
 
 from tests.conftest import PASSWORD
+from tests.racing import at_once, refused
 from tilth.accounts.actions import api_tokens, invitations
 from tilth.accounts.actions import people as actions
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import ApiToken, Invitation, Role, User
-from tilth.errors import TilthError
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*calls):
-    """Run the calls in threads that start together; each gives its result or its TilthError."""
-    gate = Barrier(len(calls))
-
-    def run(call):
-        try:
-            gate.wait()
-            return call()
-        except TilthError as error:
-            return error
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
-
-
-def refused(results):
-    return [result for result in results if isinstance(result, TilthError)]
 
 
 @pytest.mark.parametrize("round_", range(5))
