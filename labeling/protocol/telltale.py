@@ -57,7 +57,7 @@ PHRASES = (
     "a testament to",
 )
 _PATTERN = re.compile(
-    r"\b(?:" + "|".join(map(re.escape, sorted([*WORDS, *PHRASES], key=len, reverse=True))) + r")",
+    r"\b(?:" + "|".join(map(re.escape, sorted([*WORDS, *PHRASES], key=len, reverse=True))) + r")\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w+")

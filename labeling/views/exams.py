@@ -29,7 +29,13 @@ class ExamForm(forms.Form):
 
     title = forms.CharField(max_length=200)
     name = forms.CharField(max_length=100, help_text="Lower-case letters, digits and dashes.")
-    kind = forms.ChoiceField()
+    like = forms.ModelChoiceField(
+        Campaign.objects.none(),
+        required=False,
+        label="For a campaign",
+        help_text="Kind, answer schema and guideline as there.",
+    )
+    kind = forms.ChoiceField(required=False, help_text="Where it is for no campaign in particular.")
     skill = forms.ModelChoiceField(
         Skill.objects.filter(archived=False), help_text="Granted to whoever passes."
     )
@@ -45,8 +51,20 @@ class ExamForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        closed = [(kind.name, kind.title) for kind in all_kinds().values() if kind.closed]
-        self.fields["kind"].choices = closed  # type: ignore[attr-defined]
+        closed = {kind.name: kind.title for kind in all_kinds().values() if kind.closed}
+        self.fields["kind"].choices = [("", "—"), *closed.items()]  # type: ignore[attr-defined]
+        self.fields["like"].queryset = Campaign.objects.filter(kind__in=closed)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """What the action takes: kind, schema and guideline in place of the campaign."""
+        values = super().clean() or self.cleaned_data
+        campaign = values.pop("like", None)
+        if campaign is not None:
+            given = {"kind": campaign.kind, "schema": campaign.schema, "guideline": campaign.guideline}
+            values.update(given)
+        elif not values.get("kind"):
+            self.add_error("kind", "Choose a campaign or a kind.")
+        return values
 
 
 @requires("campaigns.view")

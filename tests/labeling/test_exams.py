@@ -88,6 +88,23 @@ def test_an_exam_put_away_can_still_be_finished_but_not_begun(lead, me, exam, ca
         sittings.begin(Actor(user=cast[1]), exam)
 
 
+def test_an_exam_for_a_campaign_asks_as_the_campaign_does(client_for, people):
+    points = {"name": "depth", "title": "Depth", "help": "", "points": "1: Shallow\n2: Deep"}
+    made = campaign("rating", lead=people["lead"], schema={"criteria": [points]})
+    task(made, role="gold", gold={"scores": {"depth": 2}})
+    client, skill = client_for("lead"), Skill.objects.create(name="Depth")
+    fields = {"title": "Depth", "name": "depth", "skill": skill.pk, "pass_mark": 0.8, "attempts": 2}
+    refused = client.post(reverse("labeling:exam_new"), fields)
+    assert "Choose a campaign or a kind." in refused.content.decode()
+    client.post(reverse("labeling:exam_new"), {**fields, "like": made.pk})
+    exam = Exam.objects.get()
+    assert (exam.kind, exam.schema["criteria"], exam.guideline) == ("rating", [points], made.guideline)
+    client.post(reverse("labeling:exam_items", args=[exam.pk]), {"campaign": made.pk})
+    assert [item["gold"] for item in Exam.objects.get().items] == [{"scores": {"depth": 2}}]
+    client.post(reverse("labeling:exam_new"), {**fields, "name": "plain", "kind": "preference"})
+    assert Exam.objects.get(name="plain").guideline is None
+
+
 # ---- what counts as an answer
 
 

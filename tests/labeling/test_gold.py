@@ -233,7 +233,7 @@ def test_a_known_answer_looks_like_any_other_task_to_its_labeler(client_for, peo
     for role in ("normal", "gold"):
         # The same campaign twice, in which the one task left has a known answer or has none.
         Campaign.objects.update(state="closed")
-        made = campaign(gold_rate=1.0, review_rate=0.0, title="Sky", name="sky-" + role)
+        made = campaign(gold_rate=1.0, review_rate=1.0, title="Sky", name="sky-" + role)
         join(made, user)
         task(made, role=role, gold={**RIGHT, "reason": "known-to-leads"} if role == "gold" else None)
         client = client_for("labeler")
@@ -275,6 +275,14 @@ def test_no_more_answers_of_others_are_shown_than_to_any_other_task(client_for, 
         done = label(user, made)
     page = client_for("labeler").get(reverse("labeling:others", args=[done.task_id])).content.decode()
     assert page.count("<h2>Answer ") == 1
+
+
+def test_known_answers_are_reviewed_like_everything_else(user):
+    made = campaign(gold_rate=1.0, review_rate=1.0)
+    join(made, user)
+    task(made, role="gold", gold=RIGHT)
+    task(made)
+    assert [label(user, made).reviews_wanted for _ in range(2)] == [1, 1]
 
 
 def test_a_pilot_counts_against_nobody(user):

@@ -126,6 +126,7 @@ def test_tell_tale_words_need_to_be_many():
     base = telltale.Rate(20, 10_000)
     once = telltale.rate("We delve into this pivotal question. " + "word " * 300)
     assert not telltale.is_high(once, base)
+    assert telltale.rate("Wings count as an airfoil in any realm.").hits == 1
     often = telltale.rate(
         "Certainly! Here we delve into the intricate tapestry; it's important to note a pivotal realm. " * 3
     )
