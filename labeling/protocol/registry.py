@@ -5,7 +5,7 @@ import pkgutil
 from functools import cache
 
 from labeling.protocol import kinds
-from labeling.protocol.kind import TaskKind
+from labeling.protocol.kind import Schema, TaskKind
 from tilth.errors import InvalidInput
 
 WORKSPACE_KEYS = {
@@ -53,3 +53,10 @@ def collisions(kind: TaskKind, schema: dict) -> list[str]:
             found.append(f"{shortcut.key!r} means both {seen[shortcut.key]!r} and {shortcut.label!r}")
         seen[shortcut.key] = shortcut.label
     return found
+
+
+def keys(kind: TaskKind, schema: Schema) -> list[tuple[str, str]]:
+    """What keys do in a workspace, the kind's own first; without those that mean the same on every page."""
+    own = [(shortcut.key, shortcut.label) for shortcut in kind.shortcuts(schema)]
+    shared = [(key, label) for key, label in WORKSPACE_KEYS.items() if key not in ("?", "/", "g")]
+    return [*own, *shared, ("Ctrl Enter", "Submit")]

@@ -219,7 +219,7 @@ def question(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "task": task,
         "schema": found.schema,
         "view": kind.view(task, found.schema),
-        "shortcuts": kind.shortcuts(found.schema),
+        "page_keys": [(shortcut.key, shortcut.label) for shortcut in kind.shortcuts(found.schema)],
         "guideline_clauses": found.guideline.clauses if found.guideline else [],
         "number": number,
         "questions": [(n, n not in missing) for n in range(len(found.items))],

@@ -15,7 +15,7 @@ from labeling import desk, display
 from labeling.actions import claims, submissions
 from labeling.models.annotations import Annotation, Attachment
 from labeling.models.tasks import Assignment, AssignmentState
-from labeling.protocol.registry import WORKSPACE_KEYS
+from labeling.protocol import registry
 from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
@@ -53,8 +53,7 @@ def workspace_context(held: Assignment) -> dict[str, Any]:
         "task": task,
         "schema": campaign.schema,
         "view": kind.view(task, campaign.schema),
-        "shortcuts": kind.shortcuts(campaign.schema),
-        "workspace_keys": WORKSPACE_KEYS.items(),
+        "page_keys": registry.keys(kind, campaign.schema),
         "expired": _expired(held),
         "newest": newest,
         "feedback": _feedback(newest),

@@ -32,6 +32,11 @@ def test_a_comparison_by_keyboard_alone(page_for, people, shoot):
     page = page_for("labeler", viewport={"width": 1440, "height": 900})
     open_task(page, made)
     axe_clean(page)
+    page.keyboard.press("?")
+    listed = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(listed).to_contain_text("Scroll both answers in step")
+    expect(listed).to_contain_text("Skip this task")
+    page.keyboard.press("Escape")
     page.keyboard.press("6")
     for key in "qwer":
         page.keyboard.press(key)
