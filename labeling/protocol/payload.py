@@ -40,3 +40,14 @@ def mapping(value: Any) -> dict[str, Any]:
 def objects(value: Any) -> list[dict[str, Any]]:
     """The objects of a list within a payload; anything else, which no page sends, is passed over."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def told(value: Any) -> Any:
+    """A payload with every value in words, for reading: numbers as text, nothing where nothing was answered."""
+    if isinstance(value, dict):
+        return {key: told(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [told(inner) for inner in value]
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else None
+    return str(value)

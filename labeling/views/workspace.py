@@ -9,17 +9,22 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import desk, display
 from labeling.actions import claims, submissions
 from labeling.models.annotations import Annotation, Attachment
 from labeling.models.tasks import Assignment, AssignmentState
-from labeling.protocol import registry
+from labeling.protocol import registry, taskfields
+from labeling.protocol.payload import told
 from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import TilthError
+
+MOST_POINTS, LONGEST_SHOWN = 200, 4_000
+"""Earlier texts that are listed, and characters of each of their fields."""
 
 
 def _mine(request: HttpRequest, pk: int) -> Assignment:
@@ -103,8 +108,16 @@ def _data(held: Assignment, payload: dict[str, Any]) -> dict[str, Any]:
 def history(request: HttpRequest, pk: int) -> HttpResponse:
     """Earlier texts of the draft: one for each ten minutes, and what lost a conflict."""
     held = _mine(request, pk)
-    points = [(p, json.dumps(p.payload, indent=1, ensure_ascii=False)) for p in held.history.all()[:200]]
+    points = [(point, _read(point.payload)) for point in held.history.all()[:MOST_POINTS]]
     return render(request, "labeling/_history.html", {"assignment": held, "points": points})
+
+
+def _read(payload: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was written and answered, each under its name; the beginning of a very long text."""
+    found = taskfields.fields(told(payload))
+    return [
+        (field.label, Truncator(field.text).chars(LONGEST_SHOWN)) for field in found if field.text.strip()
+    ]
 
 
 @requires("labeling.work")

@@ -154,20 +154,25 @@ def test_two_machines_are_reconciled_and_never_overwritten(page_for, people):
     refused = [r"status of 409"]
     here, there = page_for("labeler", allow=refused), page_for("labeler", allow=refused)
     mine, theirs = open_task(here, made), open_task(there, made)
-    mine.fill("Written at the desk.")
+    mine.fill('Written at the desk, with [{"marks"}].')
     expect(here.locator("[data-status]")).to_contain_text("Saved", timeout=10_000)
     theirs.fill("Written on the train.")
     dialog = there.get_by_role("dialog", name="Two texts for one task")
     dialog.wait_for()
-    expect(dialog).to_contain_text("Written at the desk.")
+    expect(dialog).to_contain_text('Written at the desk, with [{"marks"}].')
+    expect(dialog).not_to_contain_text("Why is the sky blue?")
     dialog.get_by_role("button", name="Keep the one written here").click()
     expect(there.locator("[data-status]")).to_contain_text("Saved", timeout=10_000)
     held = Assignment.objects.get()
     assert held.draft["messages"][1]["content"] == "Written on the train."
     kept = {point.payload["messages"][1]["content"] for point in held.history.all()}
-    assert kept == {"Written on the train.", "Written at the desk."}
+    assert kept == {"Written on the train.", 'Written at the desk, with [{"marks"}].'}
     there.get_by_role("button", name="Earlier texts").click()
-    there.locator("#history-points details").first.wait_for()
+    earlier = there.locator("#history-points details", has_text="Written at the desk").first
+    earlier.locator("summary").click()
+    expect(earlier).to_contain_text('Written at the desk, with [{"marks"}].')
+    earlier.get_by_role("button", name="Restore this text").click()
+    expect(theirs).to_have_value('Written at the desk, with [{"marks"}].')
 
 
 @pytest.mark.django_db(transaction=True)

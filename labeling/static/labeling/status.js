@@ -137,10 +137,19 @@ export class Status {
     return this.ask("notice");
   }
 
+  // Two texts side by side: only what differs, as it was written.
   async choose({ mine, theirs }) {
-    const text = (payload) => JSON.stringify(payload, null, 1).replace(/[{}[\]",]/g, "").replace(/\\n/g, "\n").replace(/^\s*$/gm, "").trim();
-    document.querySelector("#dialog-conflict [data-mine]").textContent = text(mine);
-    document.querySelector("#dialog-conflict [data-theirs]").textContent = text(theirs);
+    const [here, there] = [leaves(mine), leaves(theirs)];
+    const differ = [...new Set([...here.keys(), ...there.keys()])].filter((path) => here.get(path) !== there.get(path));
+    const text = (found) => differ.map((path) => found.get(path)).filter(Boolean).join("\n\n");
+    document.querySelector("#dialog-conflict [data-mine]").textContent = text(here) || "Nothing.";
+    document.querySelector("#dialog-conflict [data-theirs]").textContent = text(there) || "Nothing.";
     return (await this.dialog("conflict")) === "mine" ? "mine" : "theirs";
   }
+}
+
+function leaves(value, path = "", found = new Map()) {
+  if (value && typeof value === "object") for (const [key, inner] of Object.entries(value)) leaves(inner, `${path}.${key}`, found);
+  else if (value !== null && value !== "" && value !== false) found.set(path, String(value));
+  return found;
 }

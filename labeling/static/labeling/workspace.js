@@ -125,7 +125,7 @@ for (const button of page.querySelectorAll("[data-toggle-pane]")) {
 
 // ---- earlier texts
 
-page.querySelector("[data-history]")?.addEventListener("click", async (event) => {
+document.querySelector("[data-history]")?.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-restore]");
   if (!button) return;
   await draft.flush();
