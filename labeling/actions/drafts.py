@@ -6,7 +6,7 @@ Saves, presence and progress are not audited.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -23,6 +23,7 @@ from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput, NotFound
 
 BUCKET_SECONDS = 600
+CLOCK = ("seen_at", "held_at", "active_seconds", "idle_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,25 @@ def store(assignment: Assignment, save: Save, **more: Any) -> bool:
 
     Call it inside a transaction.
     """
+    if _write(assignment, save, more):
+        return True
+    # A heartbeat may have counted seconds since the row was read: once more, with the row locked.
+    locked = _clock(assignment)
+    for name in CLOCK:
+        setattr(assignment, name, getattr(locked, name))
+    return _write(assignment, save, more)
+
+
+def _write(assignment: Assignment, save: Save, more: dict[str, Any]) -> bool:
     now = timezone.now()
-    spent = spend(assignment, save.active, save.idle, now)
+    spent, seen_at = spend(assignment, save.active, save.idle, now)
     changes: dict[str, Any] = {
         "draft": save.payload,
         "draft_revision": save.revision + 1,
         "draft_at": now,
         "draft_tab": save.tab[:40],
         "prefetched": False,
-        "seen_at": now,
+        "seen_at": seen_at,
         "active_seconds": assignment.active_seconds + spent.active,
         "idle_seconds": assignment.idle_seconds + spent.idle,
         **more,
@@ -94,7 +105,11 @@ def store(assignment: Assignment, save: Save, **more: Any) -> bool:
     if save.inputs is not None:
         changes["inputs"] = input_log.clean(save.inputs)
     current = Assignment.objects.filter(
-        pk=assignment.pk, hold_token=save.token, state__in=OPEN_STATES, draft_revision=save.revision
+        pk=assignment.pk,
+        hold_token=save.token,
+        state__in=OPEN_STATES,
+        draft_revision=save.revision,
+        seen_at=assignment.seen_at,
     )
     if not current.update(**changes):
         return False
@@ -104,10 +119,19 @@ def store(assignment: Assignment, save: Save, **more: Any) -> bool:
     return True
 
 
-def spend(assignment: Assignment, active: float, idle: float, now: datetime) -> Spent:
-    """What of the reported seconds counts since the assignment was last heard of."""
+def _clock(assignment: Assignment) -> Assignment:
+    """The assignment's clock as it stands, its row locked."""
+    return Assignment.objects.select_for_update(of=("self",)).only(*CLOCK).get(pk=assignment.pk)
+
+
+def spend(assignment: Assignment, active: float, idle: float, now: datetime) -> tuple[Spent, datetime]:
+    """What of the reported seconds counts since the assignment was last heard of, and until when that counts.
+
+    Seconds granted ahead of the clock are missing from the next report's: many reports get no more than one.
+    """
     since = assignment.seen_at or assignment.held_at
-    return credit(active, idle, (now - since).total_seconds())
+    spent = credit(active, idle, (now - since).total_seconds())
+    return spent, max(now, since + timedelta(seconds=spent.active + spent.idle))
 
 
 def remember(assignment: Assignment) -> None:
@@ -168,10 +192,9 @@ def presence(actor: Actor, assignment: Assignment, *, active: float, idle: float
     require_own(actor, assignment)
     if active < 0 or idle < 0:
         raise InvalidInput("Seconds are never negative.", field="active")
-    now = timezone.now()
-    spent = spend(assignment, active, idle, now)
+    spent, seen_at = spend(_clock(assignment), active, idle, timezone.now())
     Assignment.objects.filter(pk=assignment.pk, state__in=OPEN_STATES).update(
-        seen_at=now,
+        seen_at=seen_at,
         active_seconds=F("active_seconds") + spent.active,
         idle_seconds=F("idle_seconds") + spent.idle,
     )

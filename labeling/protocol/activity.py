@@ -19,6 +19,6 @@ class Spent:
 
 def credit(active: float, idle: float, elapsed: float) -> Spent:
     """What of a report counts, given the seconds since the last one: together no more than has passed."""
-    most = min(max(elapsed, 0.0) + GRACE_SECONDS, LONGEST_SECONDS)
+    most = min(max(elapsed + GRACE_SECONDS, 0.0), LONGEST_SECONDS)
     active = min(max(active, 0.0), most)
     return Spent(active, min(max(idle, 0.0), most - active))

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling import pay
-from labeling.actions import campaigns, claims, reviews, tallies, time
+from labeling.actions import campaigns, claims, drafts, reviews, tallies, time
+from labeling.actions.drafts import Save
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Tally
@@ -252,3 +253,36 @@ def test_minutes_declared_at_once_stay_within_a_day(paid, cast):
     results = at_once(*[lambda: time.declare(me, paid, day=today, minutes=400, note="Reading")] * 4)
     assert [error.code for error in refused(results)] == ["bad_minutes"] * 3
     assert TimeEntry.objects.get().minutes == 400
+
+
+def test_many_reports_count_no_more_than_the_clock_has_run(paid, cast):
+    me, held = Actor(user=cast[0]), claims.claim(Actor(user=cast[0]), paid)
+    for beat in range(20):
+        drafts.presence(me, held, active=5, idle=0)
+        held.refresh_from_db()
+        drafts.save_draft(me, held, Save(held.hold_token, held.draft_revision, {"n": beat}, active=5))
+    passed = (timezone.now() - held.held_at).total_seconds()
+    held.refresh_from_db()
+    assert 5 <= held.active_seconds <= passed + 5
+
+
+def test_a_save_counts_what_a_heartbeat_has_counted_meanwhile(paid, cast):
+    me, held = Actor(user=cast[0]), claims.claim(Actor(user=cast[0]), paid)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Assignment.objects.filter(pk=held.pk).update(seen_at=long_ago, held_at=long_ago)
+    held.refresh_from_db()
+    drafts.presence(me, Assignment.objects.get(pk=held.pk), active=290, idle=0)
+    drafts.save_draft(me, held, Save(held.hold_token, held.draft_revision, {"n": 1}, active=10))
+    held.refresh_from_db()
+    assert (held.draft, round(held.active_seconds)) == ({"n": 1}, 295), "nothing lost, nothing twice"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reports_sent_at_once_count_once(paid, cast):
+    me, held = Actor(user=cast[0]), claims.claim(Actor(user=cast[0]), paid)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Assignment.objects.filter(pk=held.pk).update(seen_at=long_ago, held_at=long_ago)
+    read = [Assignment.objects.get(pk=held.pk) for _ in range(6)]
+    at_once(*[lambda found=found: drafts.presence(me, found, active=300, idle=0) for found in read])
+    held.refresh_from_db()
+    assert 300 <= held.active_seconds < 320
