@@ -191,6 +191,8 @@ def decline(actor: Actor, task: Task) -> None:
             reason="declined",
         )
         slots.pass_by(declined)
+        # The next offer is drawn anew: whoever declines on and on does not get known answers alone.
+        Member.objects.filter(campaign=task.campaign_id, user=actor.user).update(claims=F("claims") + 1)
         audit.record(actor, "task.decline", task.reference)
 
 

@@ -235,7 +235,7 @@ class Migration(migrations.Migration):
                 ('consented_at', models.DateTimeField(blank=True, null=True)),
                 ('consent_text', models.TextField(blank=True, help_text='the text agreed to')),
                 ('gold_since', models.DateTimeField(blank=True, help_text='known answers met before do not count against the floor', null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='claims so far; spaces the gold tasks')),
+                ('claims', models.PositiveIntegerField(default=0, help_text='claims and declined offers so far; spaces the gold tasks')),
                 ('reserved', models.BooleanField(default=False, help_text='tasks may be reserved for this person')),
                 ('joined_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='labeling.campaign')),

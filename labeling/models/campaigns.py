@@ -203,7 +203,9 @@ class Member(models.Model):
     gold_since = models.DateTimeField(
         null=True, blank=True, help_text="known answers met before do not count against the floor"
     )
-    claims = models.PositiveIntegerField(default=0, help_text="claims so far; spaces the gold tasks")
+    claims = models.PositiveIntegerField(
+        default=0, help_text="claims and declined offers so far; spaces the gold tasks"
+    )
     reserved = models.BooleanField(default=False, help_text="tasks may be reserved for this person")
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

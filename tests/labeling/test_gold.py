@@ -8,12 +8,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import gold
+from labeling import desk, gold
 from labeling.actions import claims, drafts, roster, submissions, tasks, threads
 from labeling.actions.drafts import Save
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment
+from labeling.queue import gold_due
 from tests.labeling.campaigns import campaign, join, task
 from tests.labeling.test_kinds import GOOD
 from tests.labeling.work import label
@@ -275,6 +276,17 @@ def test_no_more_answers_of_others_are_shown_than_to_any_other_task(client_for, 
         done = label(user, made)
     page = client_for("labeler").get(reverse("labeling:others", args=[done.task_id])).content.decode()
     assert page.count("<h2>Answer ") == 1
+
+
+def test_declining_offers_does_not_use_up_the_known_answers(user):
+    made = campaign(tasks=30, gold_rate=0.2)
+    join(made, user)
+    for _ in range(30):
+        task(made, role="gold", gold=RIGHT)
+    for _ in range(30):
+        claims.decline(Actor(user=user), desk.offer(user, made).task)
+    declined = Assignment.objects.filter(labeler=user, task__role="gold").count()
+    assert declined == sum(gold_due(user, made, number) for number in range(30))
 
 
 def test_known_answers_are_reviewed_like_everything_else(user):
