@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import eligibility, queue
+from labeling import budget, eligibility, queue
+from labeling.actions import budgets
 from labeling.models.annotations import UNDO, Annotation, AnnotationState
 from labeling.models.campaigns import Announcement, Campaign, Member, PayBasis
 from labeling.models.quality import Exam
@@ -89,6 +90,7 @@ def places(user: Any) -> list[Place]:
     for campaign in candidates.select_related("guideline__guideline", "exam__skill"):
         member = members.get(campaign.pk)
         lacking = eligibility.missing(user, campaign, member)
+        lacking += [budgets.OUT] if budget.is_used_up(campaign, timezone.now()) else []
         news = list(campaign.announcements.all()[:2]) if member else []
         found.append(Place(campaign, member, lacking, held.get(campaign.pk, 0), news))
     return sorted(found, key=lambda place: (bool(place.missing), -place.campaign.pk))
@@ -109,6 +111,8 @@ def offer(user: Any, campaign: Campaign) -> Offer:
     if lacking:
         raise Conflict(" ".join(lacking), code="not_eligible")
     held = queue.mine(queue.open_work(user, campaign))
+    if not held and budget.is_used_up(campaign, timezone.now()):
+        raise budgets.used_up()
     member = Member.objects.select_related("user__labeling_profile").get(campaign=campaign, user=user)
     found = None if held else queue.find(user, campaign, member, lock=False)
     task = held.task if held else found.task if found else None

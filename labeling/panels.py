@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Sum
 from django.utils import timezone
 
-from labeling import desk, eligibility, pay
+from labeling import budget, desk, eligibility, pay
 from labeling.actions import reviews
 from labeling.models.annotations import Annotation, Flag, Thread
 from labeling.models.campaigns import Campaign, CampaignState, Member, Tally
@@ -78,6 +78,7 @@ def my_campaigns(user: User) -> dict[str, Any] | None:
     ids = [campaign.pk for campaign in open_ones]
     return {
         "campaigns": [(campaign, progress(campaign)) for campaign in open_ones],
+        "out_of_budget": [campaign for campaign in open_ones if budget.is_used_up(campaign, timezone.now())],
         "threads": Thread.objects.filter(campaign__in=ids, open=True).count(),
         "flags": Flag.objects.open().filter(campaign__in=ids).count(),
         "contested": Annotation.objects.to_review().filter(campaign__in=ids, contested=True).count(),

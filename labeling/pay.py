@@ -16,13 +16,12 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from labeling.models.annotations import Annotation, AnnotationState
 from labeling.models.campaigns import Campaign, PayBasis, Tally
+from labeling.models.tasks import Assignment
 from labeling.models.time import Decision, Statement, TimeEntry
 
 HUNDREDTH = Decimal("0.01")
-PAID = Q(
-    current=True,
-    state__in=(AnnotationState.SUBMITTED, AnnotationState.ACCEPTED, AnnotationState.ADJUDICATED),
-)
+PAID_STATES = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED, AnnotationState.ADJUDICATED)
+PAID = Q(current=True, state__in=PAID_STATES)
 """What counts as a paid task: not what was returned (until it comes back) nor what was rejected."""
 
 
@@ -190,7 +189,8 @@ def spent(campaign: Campaign) -> Decimal:
     """What the campaign has cost so far: approved statements as they stand, the rest at what is paid now."""
     approved = list(Statement.objects.frozen().filter(campaign=campaign))
     told = [person for period in _told(approved).values() for person in period.values()]
-    tasks = Annotation.objects.filter(PAID, campaign=campaign).count()
+    # Each current annotation has its assignment's state, and those are counted by an index.
+    tasks = Assignment.objects.filter(campaign=campaign, state__in=PAID_STATES).count()
     seconds = Tally.objects.filter(campaign=campaign).aggregate(n=Sum("active_seconds"))["n"] or 0
     declared = TimeEntry.objects.filter(campaign=campaign, state=Decision.APPROVED)
     minutes = minutes_of(seconds) + (declared.aggregate(n=Sum("minutes"))["n"] or 0)

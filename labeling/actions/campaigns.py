@@ -103,7 +103,8 @@ def edit(
     only as far as no open task has more people already.
     """
     require_lead(actor, campaign)
-    locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
+    # Not FOR UPDATE: a claim that has locked its task may still refer to the campaign, and neither waits for the other.
+    locked = Campaign.objects.select_for_update(of=("self",), no_key=True).get(pk=campaign.pk)
     before, currency = locked.overlap, locked.currency
     if schema is not None:
         full = checked_schema(locked.kind, schema)
@@ -124,6 +125,7 @@ def edit(
         )
     if locked.overlap != before:
         _change_overlap(locked)
+    locked.budget_left = locked.budget_due = None  # what there is room for is counted anew
     locked.save()
     if "skills" in fields:
         locked.skills.set(fields["skills"])
@@ -148,6 +150,10 @@ def _write(campaign: Campaign, fields: dict[str, Any]) -> None:
     _within(campaign, "expected_minutes", 1, 10_000)
     _within(campaign, "stream_rate", 0, 1_000)
     _within(campaign, "reviews_each", 1, 5)
+    _within(campaign, "gold_minimum", 1, 1_000)
+    _within(campaign, "pay_amount", 0, 99_999_999)
+    if campaign.budget is not None and campaign.budget <= 0:
+        raise InvalidInput("A budget is more than nothing; leave it empty for no limit.", field="budget")
     for name in ("gold_rate", "gold_floor", "review_rate"):
         _within(campaign, name, 0, 1)
     if campaign.gold_rate and not campaign.task_kind.closed:

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import display, eligibility, gold, queue
-from labeling.actions import safeguards, slots, tallies
+from labeling.actions import budgets, safeguards, slots, tallies
 from labeling.actions.guards import person, require_lead, require_own
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment, AssignmentState, Task, new_token
@@ -85,13 +85,16 @@ def _take(
     for _ in range(3):
         try:
             with transaction.atomic():
-                taken = _take_once(actor, campaign, member, prefetched, wanted)
+                has_room = budgets.take(campaign)
+                taken = _take_once(actor, campaign, member, prefetched, wanted) if has_room else None
         except IntegrityError:
             wanted = None  # somebody else, or this person in another tab, was quicker
             continue
         if taken is not None:
             return taken
         if not end_expired(campaign):
+            if not has_room:
+                raise budgets.used_up()
             raise Conflict(f"There is no task left for you in {campaign} now.", code="nothing_left")
     raise Conflict("Many people are claiming tasks just now; try again.", code="busy", retryable=True)
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
-from labeling import bulk, display
+from labeling import budget, bulk, display
+from labeling.actions import budgets
 from labeling.actions.guards import require_lead
 from labeling.actions.submissions import fill_quota
 from labeling.models.campaigns import Campaign, Member
@@ -66,6 +68,8 @@ def write_prompt(actor: Actor, campaign: Campaign, text: str, *, topic: str = ""
         raise PermissionDenied(f"You cannot write prompts for {campaign} now.")
     if not text.strip():
         raise InvalidInput("Write the prompt.", code="no_prompt", field="text")
+    if budget.is_used_up(campaign, timezone.now()):
+        raise budgets.used_up()
     waiting = Task.objects.claimable().filter(campaign=campaign, author=actor.user, reserved_for=actor.user)
     if waiting.count() >= MOST_WAITING:
         raise Conflict(

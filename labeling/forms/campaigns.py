@@ -1,6 +1,7 @@
 """Forms of campaigns and their rosters."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -107,7 +108,10 @@ class CampaignForm(forms.Form):
     currency = forms.RegexField(
         r"^[A-Z]{3}$", initial="EUR", error_messages={"invalid": "A code such as EUR."}
     )
-    budget = forms.DecimalField(required=False, min_value=0, max_digits=12, decimal_places=2)
+    budget = forms.DecimalField(
+        required=False, min_value=Decimal("0.01"), max_digits=12, decimal_places=2,
+        help_text="Once what is done and what is held would cost it, nothing more is claimed. Empty: no limit.",
+    )  # fmt: skip
 
     SECTIONS = (
         ("What it is", ("title", "name", "guideline", "instructions")),

@@ -51,6 +51,8 @@ class Migration(migrations.Migration):
                 ('pay_amount', models.DecimalField(decimal_places=2, default=0, max_digits=10)),
                 ('currency', models.CharField(default='EUR', max_length=3)),
                 ('budget', models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True)),
+                ('budget_left', models.PositiveIntegerField(help_text='claims that the budget has room for, once they are few', null=True)),
+                ('budget_due', models.DateTimeField(help_text='when the room is counted again; none: at once', null=True)),
                 ('telltale_hits', models.PositiveBigIntegerField(default=0, help_text='tell-tale words seen so far')),
                 ('telltale_words', models.PositiveBigIntegerField(default=0, help_text='of so many words in all')),
                 ('needs_skills', models.BooleanField(default=False, help_text='spares the queue a look where none is asked for')),

@@ -95,6 +95,10 @@ class Campaign(models.Model):
     pay_amount = models.DecimalField(max_digits=10, decimal_places=2, default=0)
     currency = models.CharField(max_length=3, default="EUR")
     budget = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    budget_left = models.PositiveIntegerField(
+        null=True, help_text="claims that the budget has room for, once they are few"
+    )
+    budget_due = models.DateTimeField(null=True, help_text="when the room is counted again; none: at once")
     leads = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="campaigns_led")
     telltale_hits = models.PositiveBigIntegerField(default=0, help_text="tell-tale words seen so far")
     telltale_words = models.PositiveBigIntegerField(default=0, help_text="of so many words in all")
@@ -142,6 +146,11 @@ class Campaign(models.Model):
     def is_open(self) -> bool:
         """Whether tasks can be claimed."""
         return self.state in {CampaignState.PILOT, CampaignState.LIVE}
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a budget ends its claims."""
+        return self.budget is not None and self.pay_basis != PayBasis.NONE and self.pay_amount > 0
 
 
 class Quota(models.Model):

@@ -5,8 +5,10 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from labeling import budget
 from labeling.actions import campaigns, guidelines
 from labeling.forms.campaigns import CampaignForm, KindForm, LeadsForm
 from labeling.models.campaigns import Campaign, CampaignState
@@ -151,6 +153,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "progress": progress(found),
         "steps": steps,
         "leads": leads_it(me(request), found),
+        "out_of_budget": budget.is_used_up(found, timezone.now()),
         "newer": _newer(found),
         "names": sees_names(me(request), found),
         "announcements": found.announcements.select_related("created_by")[:5],

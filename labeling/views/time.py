@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling import labelers, pay
+from labeling import budget, labelers, pay
 from labeling.actions import time
 from labeling.actions.guards import require_lead
 from labeling.models.campaigns import Campaign, Member
@@ -90,7 +90,9 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "hours": sum(line.counts["active_seconds"] for line in labelers.labelers(found)) / 3600,
     }
     if found.budget:
-        context |= {"left": found.budget - context["spent"], "share": float(context["spent"] / found.budget)}
+        held = budget.held(found)
+        left = found.budget - context["spent"] - held
+        context |= {"held": held, "left": left, "share": float(1 - left / found.budget)}
     return render(request, "labeling/campaign_time.html", context)
 
 

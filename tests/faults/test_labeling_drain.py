@@ -6,12 +6,15 @@ SQLite) among the long campaigns.
 
 import threading
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.db.models import Count, F
+from django.utils import timezone
 
-from labeling.actions import claims, drafts, exams, reviews, sittings, submissions
+from labeling import budget
+from labeling.actions import budgets, claims, drafts, exams, reviews, sittings, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
 from labeling.models.annotations import Annotation
@@ -33,7 +36,8 @@ class Worker(threading.Thread):
 
     def __init__(self, user: User, made: Campaign, number: int, *, unruly: bool) -> None:
         super().__init__(daemon=True)
-        self.actor, self.made, self.number, self.unruly = Actor(user=user), made, number, unruly
+        self.actor, self.number, self.unruly = Actor(user=user), number, unruly
+        self.made = Campaign.objects.get(pk=made.pk)  # of one's own, as a request has it
         self.errors: list[str] = []
         self.done = 0
 
@@ -132,6 +136,18 @@ def test_reviewers_and_labelers_at_once_keep_the_counts(people):
         slots = task.assignments.exclude(slot=None)
         assert task.live == slots.count()
         assert task.submitted == slots.filter(state__in=["submitted", "accepted", "adjudicated"]).count()
+
+
+@pytest.mark.parametrize("few", [budgets.FEW, 10])
+def test_people_at_once_stop_at_the_budget(few, monkeypatch):
+    monkeypatch.setattr(budgets, "FEW", few)
+    people = labelers(6)
+    made = campaign(tasks=60, pay_basis="task", pay_amount=Decimal("2.50"), budget=Decimal("101"))
+    join(made, *people)
+    drain(people, made, unruly=False)
+    assert Annotation.objects.count() == Assignment.objects.count() == 40
+    made.refresh_from_db()
+    assert budget.is_used_up(made, timezone.now())
 
 
 def test_an_exam_opened_twice_at_once_costs_one_attempt(people):
