@@ -283,16 +283,16 @@ def adjudicate(
     rows = list(_adjudicable(task).select_for_update(of=("self",)))
     if winner.pk not in {row.pk for row in rows}:
         raise Conflict("This annotation is not among those to choose from.", code="not_open")
-    if any(actor.user is not None and row.labeler_id == actor.user.pk for row in rows):
+    if works_on(person(actor), task):
         raise PermissionDenied("Whoever annotated a task does not adjudicate it.")
-    edited = check_edited(winner, payload) if payload is not None else None
+    final = check_edited(winner, payload) if payload is not None else edited(winner)
     review, _ = Review.objects.update_or_create(
         annotation=winner,
-        reviewer=actor.user,
+        reviewer=person(actor),
         defaults={
             "decision": Decision.ADJUDICATE,
             "note": note.strip()[:5000],
-            "payload": edited,
+            "payload": final,
             "at": timezone.now(),
         },
     )
@@ -302,8 +302,21 @@ def adjudicate(
         )
         Assignment.objects.filter(pk=row.assignment_id).update(state=AssignmentState.ADJUDICATED)
     Task.objects.filter(pk=task.pk).update(disagreement=None)
-    audit.record(actor, "task.adjudicate", task.reference, winner=winner.reference, edited=edited is not None)
+    audit.record(
+        actor, "task.adjudicate", task.reference, winner=winner.reference, edited=payload is not None
+    )
     return review
+
+
+def edited(annotation: Annotation) -> dict[str, Any] | None:
+    """The answer as a reviewer edited or decided it last; it stands for what was submitted."""
+    last = annotation.reviews.exclude(payload=None).order_by("-at", "-id").first()
+    return last.payload if last is not None else None
+
+
+def works_on(user: Any, task: Task) -> bool:
+    """Whether this person has taken the task, whatever became of it."""
+    return task.assignments.filter(labeler=user).exists()
 
 
 def _adjudicable(task: Task) -> AnnotationQuerySet:

@@ -15,6 +15,7 @@ urlpatterns = [
     path("work/annotations/<uuid:pk>/", reviews.my_annotation, name="my_annotation"),
     path("campaigns/annotations/<uuid:pk>/accept/", reviews.reverse_decision, name="annotation_accept"),
     path("campaigns/tasks/<int:pk>/adjudicate/", reviews.adjudicate, name="task_adjudicate"),
+    path("campaigns/tasks/<int:pk>/adjudicate/decide/", reviews.adjudicate_decide, name="task_decide"),
     path("work/tasks/<int:pk>/others/", reviews.others, name="others"),
     path("campaigns/<int:pk>/disagreements/", reviews.disagreements, name="disagreements"),
     path("campaigns/<int:pk>/flags/", reviews.flag_list, name="flags"),

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from labeling import display
 from labeling.actions import attachments, flags, reviews
@@ -24,13 +24,14 @@ from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of
 from tilth.errors import Conflict, TilthError
 from tilth.text.diff import word_diff
-from tilth.text.storable import storable
 
 
-def shown(annotation: Annotation, payload: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What the templates of a finished payload read."""
+def shown(
+    annotation: Annotation, payload: dict[str, Any] | None = None, seen: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the templates of a finished payload read; ``seen``: a display other than the labeler's own."""
     campaign, kind = annotation.campaign, annotation.campaign.task_kind
-    task = display.view_of(annotation.task, annotation.display)
+    task = display.view_of(annotation.task, annotation.display if seen is None else seen)
     answer = payload if payload is not None else annotation.payload
     return {
         "annotation": annotation,
@@ -48,8 +49,8 @@ def shown(annotation: Annotation, payload: dict[str, Any] | None = None) -> dict
 
 def _edited(annotation: Annotation) -> dict[str, Any] | None:
     """The answer as a reviewer edited or decided it, where one did; it stands for what was submitted."""
-    last = annotation.reviews.exclude(payload=None).order_by("-at").first()
-    return shown(annotation, last.payload) if last is not None else None
+    edited = reviews.edited(annotation)
+    return shown(annotation, edited) if edited is not None else None
 
 
 def _adjudication(annotation: Annotation) -> list[Review]:
@@ -134,8 +135,12 @@ def _rubric() -> list[dict[str, Any]]:
 
 def _editor_data(annotation: Annotation, reviewer: Any) -> dict[str, Any]:
     """What the page's script needs; an unfinished review is kept by its submission and its reviewer."""
-    urls = {name: reverse(f"labeling:{name}") for name in ("preview", "diff")}
-    return {"payload": annotation.payload, "urls": urls, "keptAs": f"review:{annotation.pk}:{reviewer.pk}"}
+    kept_as = f"review:{annotation.pk}:{reviewer.pk}"
+    return {"payload": annotation.payload, "urls": _editor_urls(), "keptAs": kept_as}
+
+
+def _editor_urls() -> dict[str, str]:
+    return {name: reverse(f"labeling:{name}") for name in ("preview", "diff")}
 
 
 def _changes(earlier: Annotation, now: Annotation) -> list[Any]:
@@ -196,39 +201,57 @@ def disagreements(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @requires("labeling.review")
-@require_http_methods(["GET", "POST"])
+@require_GET
 def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
-    """All answers to one task side by side; one becomes the result."""
+    """All answers to one task side by side; one becomes the result, or the final answer is written from it.
+
+    Everybody's answers are read in one order of the screen, so that A is the same answer throughout.
+    """
     task = get_object_or_404(Task.objects.select_related("campaign"), pk=pk)
+    context: dict[str, Any] = {"item": task, "campaign": task.campaign}
     rows = reviews.adjudicable(task)
-    if request.method == "POST":
-        winner = next((row for row in rows if str(row.pk) == request.POST.get("winner")), None)
-        try:
-            if winner is None:
-                raise Conflict("Choose one of the answers.", code="no_winner")
-            own = request.POST.get("payload", "")
-            payload = storable(json.loads(own)) if own else None
-            reviews.adjudicate(
-                Actor.of(request), task, winner=winner, note=request.POST.get("note", ""), payload=payload
-            )
-            messages.success(request, "Decided. The chosen answer is the result of this task.")
-            return redirect("labeling:disagreements", task.campaign_id)
-        except (TilthError, ValueError) as error:
-            messages.error(request, str(error))
-    blind = task.campaign.blind_review
-    name = who(me(request), task.campaign)
-    context = {
-        "item": task,
-        "campaign": task.campaign,
-        "answers": [
-            (
-                f"Answer {n}" if blind else name(row.labeler),
-                shown(row) | {"attachments": attachments.shown(me(request), row.assignment)},
-            )
-            for n, row in enumerate(rows, 1)
-        ],
-    }
+    if reviews.works_on(me(request), task):
+        return render(request, "labeling/adjudicate.html", context | {"own": True})
+    if rows:
+        context |= shown(rows[0]) | {"answers": _answers(request, task, rows)}
+        payloads = {str(row["annotation"].pk): row["payload"] for _, row in context["answers"]}
+        kept_as = f"adjudication:{task.pk}:{me(request).pk}"
+        context["editable"] = json.dumps({"payloads": payloads, "urls": _editor_urls(), "keptAs": kept_as})
     return render(request, "labeling/adjudicate.html", context)
+
+
+def _answers(request: HttpRequest, task: Task, rows: list[Annotation]) -> list[tuple[str, dict[str, Any]]]:
+    """Each answer as it stands (as a reviewer edited it, where one did), under a name that the viewer may know."""
+    name = who(me(request), task.campaign)
+    found: list[tuple[str, dict[str, Any]]] = []
+    for at, row in enumerate(rows, 1):
+        stands = reviews.edited(row)
+        answer = shown(row, stands, rows[0].display) | {
+            "edited": stands is not None,
+            "attachments": attachments.shown(me(request), row.assignment),
+        }
+        found.append((f"Answer {at}" if task.campaign.blind_review else name(row.labeler), answer))
+    return found
+
+
+@requires("labeling.review")
+@json_view
+def adjudicate_decide(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
+    """The decision between the answers; answers where to go on."""
+    task = get_object_or_404(Task.objects.select_related("campaign"), pk=pk)
+    winner = next((row for row in reviews.adjudicable(task) if str(row.pk) == text(body, "winner")), None)
+    if winner is None:
+        raise Conflict("Choose one of the answers.", code="no_winner")
+    payload = body.get("payload")
+    reviews.adjudicate(
+        Actor.of(request),
+        task,
+        winner=winner,
+        note=text(body, "note"),
+        payload=payload if isinstance(payload, dict) else None,
+    )
+    messages.success(request, f"Decided. Task {task.position} has its result.")
+    return {"next": reverse("labeling:disagreements", args=[task.campaign_id])}
 
 
 @requires("campaigns.view")

@@ -121,7 +121,12 @@ def a_submission(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": _submitted(people).pk}
 
 
-@sample(*(f"labeling:{name}" for name in ("task", "task_edit", "task_gold", "task_adjudicate", "others")))
+@sample(
+    *(
+        f"labeling:{name}"
+        for name in ("task", "task_edit", "task_gold", "task_adjudicate", "task_decide", "others")
+    )
+)
 def a_task(people: dict[str, User]) -> dict[str, Any]:
     made = _campaign(people)
     _submitted(people, "admin", made)

@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from labeling import quality
 from labeling.actions import claims, publications, reviews, tasks
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
+from labeling.models.campaigns import Tally
 from labeling.publish import program, rules
-from tests.labeling.campaigns import campaign, join, labelers, task
+from tests.labeling.campaigns import ANSWERS, campaign, join, labelers, task
 from tests.labeling.work import hand_in, label
 from tilth.accounts.actors import Actor
 from tilth.datasets.lineage import versions_with
@@ -126,6 +128,28 @@ def test_of_an_adjudicated_task_only_the_result_is_published(cast, go, as_role):
         _, rows = go(made, "preferences", rule)
         assert [row["provenance"]["annotation"] for row in rows] == [winner.reference]
     assert loser.state == "submitted"
+
+
+def test_a_final_answer_written_by_the_adjudicator_is_published_and_is_nobodys_annotation(cast, go, as_role):
+    made = compared(cast, [["0:3", "1:3"]])
+    found, one = made.tasks.get(), Annotation.objects.order_by("labeler_id").first()
+    before = quality.agreement(quality.rows(made), made.task_kind.measures(made.schema)[0]).alpha
+    own = {**one.payload, "grade": "1:1", "reason": "What the adjudicator wrote."}
+    review = reviews.adjudicate(as_role("reviewer"), found, winner=one, note="Neither.", payload=own)
+    assert (review.payload, review.annotation, review.reviewer) == (own, one, as_role("reviewer").user)
+    _, rows = go(made, "preferences", "adjudicated")
+    assert [(row["strength"], row["provenance"]["annotation"]) for row in rows] == [(1, one.reference)]
+    assert rows[0]["chosen"][0]["content"] == ANSWERS["preference"][1], (
+        "the adjudicator's grade, not the labeler's"
+    )
+    found.refresh_from_db()
+    assert (found.live, found.submitted, Annotation.objects.count()) == (2, 2, 2)
+    after = quality.agreement(quality.rows(made), made.task_kind.measures(made.schema)[0]).alpha
+    assert after == before, "labelers agree as they did"
+    assert not Tally.objects.filter(labeler=as_role("reviewer").user).exists()
+    # Decided once more by somebody else, as it stands: it stays what the first one made of it.
+    reviews.adjudicate(as_role("lead"), found, winner=one, note="As it stands.")
+    assert go(made, "preferences", "accepted")[1][0]["strength"] == 1
 
 
 def test_pilot_and_gold_are_published_only_on_request(cast, go):

@@ -174,6 +174,20 @@ def test_adjudication_chooses_a_result_and_rejects_nobody(cast, reviewer):
     assert Review.objects.get(annotation=one).payload == own
 
 
+def test_whoever_works_on_a_task_neither_reads_its_answers_nor_decides_between_them(
+    cast, reviewer, client_for
+):
+    made = campaign(tasks=1, overlap=2)
+    join(made, cast[0], reviewer.user)
+    one = label(cast[0], made)
+    claims.claim(reviewer, made)
+    with pytest.raises(PermissionDenied, match="annotated"):
+        reviews.adjudicate(reviewer, one.task, winner=one, note="Mine is better.")
+    page = client_for("reviewer").get(reverse("labeling:task_adjudicate", args=[one.task_id]))
+    assert "work on this task yourself" in page.content.decode()
+    assert one.payload["reason"] not in page.content.decode()
+
+
 def test_an_appeal_can_turn_a_rejection_round(cast, reviewer, people):
     made = campaign(tasks=1, review_rate=1.0, lead=people["lead"])
     join(made, *cast)
