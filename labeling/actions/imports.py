@@ -1,10 +1,11 @@
 """Imports of tasks: started by a lead, checked by a program without a database, loaded when it has ended."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from labeling import bulk
 from labeling.actions.guards import require_lead
@@ -23,6 +24,7 @@ from tilth.storage import Storage
 
 LABELING = Actor.system("labeling")
 State = TaskImport.State
+MOVING = (State.CHECKING, State.LOADING)
 ROLES = ("normal", "gold", "pilot")
 SOURCE_KINDS = ("documents", "prompts", "completions", "conversations", "preferences", "problems")
 
@@ -93,26 +95,50 @@ def start(
 
 @transaction.atomic
 def cancel(actor: Actor, row: TaskImport) -> None:
-    """Stop an import that is still checking; nothing has been loaded by then."""
+    """Stop an import. Where it is loading already it ends after the present batch, and withdraws what was loaded."""
     require_lead(actor, row.campaign)
-    if row.state != State.CHECKING or row.job is None:
-        raise Conflict("This import is loading or has ended; withdraw its tasks instead.", code="too_late")
-    jobs.cancel(LABELING, row.job)
+    # Waits for a batch that is being written: none is written after this.
+    moving = TaskImport.objects.filter(pk=row.pk, state__in=MOVING)
+    if not moving.update(state=State.CANCELLED, message="Stopped by a lead."):
+        raise Conflict("This import has ended; withdraw its tasks instead.", code="too_late")
+    if row.job is not None:
+        with suppress(
+            Conflict
+        ):  # a program that has ended already is followed by the load, which looks at the state
+            jobs.cancel(LABELING, row.job)
     audit.record(actor, "tasks.import_cancel", row.campaign.reference)
 
 
 def finish(job: Job, result: dict[str, Any]) -> None:
     """Load what the program checked. May run again after a crash: what is loaded stays, the rest follows."""
     row = TaskImport.objects.select_related("campaign").get(job=job)
-    TaskImport.objects.filter(pk=row.pk).update(rows=result["rows"], bad=result["bad"], state=State.LOADING)
+    counts = {"rows": result["rows"], "bad": result["bad"]}
+    if not _as_long_as_wanted(row).update(state=State.LOADING, **counts):
+        _withdraw(row)
+        return
     position = _first_position(row, result["rows"])
     authors = Authors()
     for number, size in enumerate(result["chunks"]):
-        _load_chunk(row, job.prefix, number, position, authors)
+        if not _load_chunk(row, job.prefix, number, position, authors):
+            break
         position += size
     loaded = row.tasks.count()
-    TaskImport.objects.filter(pk=row.pk).update(state=State.DONE, loaded=loaded)
+    if not _as_long_as_wanted(row).update(state=State.DONE, loaded=loaded):
+        _withdraw(row)
+        return
     audit.record(LABELING, "tasks.loaded", row.campaign.reference, tasks=loaded, bad=result["bad"])
+
+
+def _as_long_as_wanted(row: TaskImport) -> QuerySet[TaskImport]:
+    return TaskImport.objects.filter(pk=row.pk).exclude(state=State.CANCELLED)
+
+
+@transaction.atomic
+def _withdraw(row: TaskImport) -> None:
+    """Take out of the queue what a cancelled import has loaded; who has claimed one of its tasks goes on with it."""
+    withdrawn = row.tasks.filter(state=Task.State.OPEN).update(state=Task.State.WITHDRAWN)
+    if withdrawn:
+        audit.record(LABELING, "tasks.withdraw", row.campaign.reference, tasks=withdrawn)
 
 
 @transaction.atomic
@@ -126,9 +152,12 @@ def _first_position(row: TaskImport, count: int) -> int:
 
 
 @transaction.atomic
-def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: Authors) -> None:
+def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: Authors) -> bool:
+    """One chunk, all or nothing; whether the import is still wanted."""
+    if not _as_long_as_wanted(row).select_for_update(of=("self",)):
+        return False
     if Task.objects.filter(campaign=row.campaign_id, position=first).exists():
-        return  # loaded before a crash: a chunk is all there or not at all
+        return True  # loaded before a crash: a chunk is all there or not at all
     role = row.options["role"]
     like = Task(
         campaign=row.campaign,
@@ -146,11 +175,12 @@ def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: 
             values["role"] = Task.Role.GOLD.value
     bulk.store(like, rows)
     TaskImport.objects.filter(pk=row.pk).update(loaded=F("loaded") + len(rows))
+    return True
 
 
 def give_up(job: Job) -> None:
     """The job ended without a result, or what it found could not be loaded."""
+    for row in TaskImport.objects.filter(job=job, state=State.CANCELLED).select_related("campaign"):
+        _withdraw(row)
     reason = (job.error or {}).get("message", "") or f"The job was {job.state}."
-    TaskImport.objects.filter(job=job, state__in=[State.CHECKING, State.LOADING]).update(
-        state=State.FAILED, message=reason[:500]
-    )
+    TaskImport.objects.filter(job=job, state__in=MOVING).update(state=State.FAILED, message=reason[:500])

@@ -434,7 +434,7 @@ class Migration(migrations.Migration):
             name='TaskImport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('checking', 'Checking'), ('loading', 'Loading'), ('done', 'Done'), ('failed', 'Failed')], default='checking', max_length=10)),
+                ('state', models.CharField(choices=[('checking', 'Checking'), ('loading', 'Loading'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='checking', max_length=10)),
                 ('source', models.CharField(help_text='file name, or reference of a dataset version', max_length=300)),
                 ('options', models.JSONField(default=dict, help_text='mapping, gold, pilot, limit')),
                 ('first_position', models.PositiveBigIntegerField(help_text='where its tasks begin; set once', null=True)),

@@ -21,6 +21,7 @@ class TaskImport(models.Model):
         LOADING = "loading", "Loading"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="imports")
     job = models.OneToOneField("jobs.Job", null=True, on_delete=models.PROTECT, related_name="task_import")

@@ -73,7 +73,7 @@ def _source(campaign: Campaign, chosen: dict[str, str]) -> dict[str, Any]:
 def import_status(request: HttpRequest, pk: int) -> HttpResponse:
     """How far an import is; the page follows it."""
     row = get_object_or_404(TaskImport.objects.select_related("campaign", "job"), pk=pk)
-    moving = row.state in {TaskImport.State.CHECKING, TaskImport.State.LOADING}
+    moving = row.state in imports.MOVING
     report = report_key(row.job.prefix) if row.job and row.state == TaskImport.State.FAILED else ""
     context = {
         "campaign": row.campaign,

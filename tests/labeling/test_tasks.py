@@ -5,11 +5,12 @@ import json
 import subprocess
 
 import pytest
+from django.urls import reverse
 
 from labeling import coverage, progress, tasklists
 from labeling.actions import claims, imports, tasks
 from labeling.jobs import IMPORT
-from labeling.models.tasks import Candidate, TaskImport
+from labeling.models.tasks import Assignment, Candidate, TaskImport
 from labeling.protocol import taskload
 from labeling.protocol.registry import kind_of
 from labeling.protocol.taskrows import guess, read_row
@@ -150,7 +151,7 @@ def test_a_load_that_breaks_off_goes_on_and_doubles_nothing(lead, storage, tmp_p
         if len(loaded) == 2:
             raise OSError("the machine went down")
         loaded.append(arguments)
-        real(*arguments)
+        return real(*arguments)
 
     monkeypatch.setattr(imports, "_load_chunk", break_off)
     with pytest.raises(OSError, match="went down"):
@@ -166,6 +167,48 @@ def test_a_load_that_breaks_off_goes_on_and_doubles_nothing(lead, storage, tmp_p
         made.tasks.filter(imported_by=row).count(),
         Candidate.objects.filter(task__imported_by=row).count(),
     ) == (7, 14)
+
+
+@pytest.mark.parametrize(("batches", "tasks"), [(0, 0), (1, 3), (3, 7)])
+def test_an_import_is_stopped_between_its_batches_and_leaves_nothing_to_claim(
+    batches, tasks, lead, cast, storage, tmp_path, monkeypatch, client_for
+):
+    monkeypatch.setattr(taskload, "CHUNK", 3)
+    made = campaign(lead=lead.user)
+    join(made, *cast)
+    row = start(lead, made)
+    result = run(row, storage, tmp_path)
+    Job.objects.filter(pk=row.job_id).update(
+        state="publishing"
+    )  # the program has ended: only the load is left
+    real, loaded = imports._load_chunk, []
+
+    def stopped_after(*arguments):
+        if len(loaded) == batches:
+            imports.cancel(lead, row)
+        loaded.append(real(*arguments))
+        if len(loaded) == 1 < batches:
+            claims.claim(Actor(user=cast[0]), made)
+        if len(loaded) == 3 == batches:
+            imports.cancel(lead, row)
+        return loaded[-1]
+
+    monkeypatch.setattr(imports, "_load_chunk", stopped_after)
+    for _ in range(2):  # again, as after a crash
+        imports.finish(row.job, result)
+    row.refresh_from_db()
+    assert (row.state, row.loaded, made.tasks.count()) == ("cancelled", tasks, tasks)
+    assert not made.tasks.filter(state="open").exists()
+    with pytest.raises(Conflict, match="no task left"):
+        claims.claim(Actor(user=cast[1]), made)
+    assert Assignment.objects.filter(state="held").count() == (1 if batches > 1 else 0), "held work goes on"
+    imports.give_up(row.job)
+    row.refresh_from_db()
+    assert row.state == "cancelled"
+    page = client_for("lead").get(reverse("labeling:import", args=[row.pk])).content.decode()
+    assert "withdrawn" in page if batches else "No task was loaded" in page
+    with pytest.raises(Conflict, match="has ended"):
+        imports.cancel(lead, row)
 
 
 def test_a_dataset_version_becomes_tasks(lead, storage, tmp_path):
