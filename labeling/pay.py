@@ -12,17 +12,20 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from labeling.models.annotations import Annotation, AnnotationState
 from labeling.models.campaigns import Campaign, PayBasis, Tally
-from labeling.models.tasks import Assignment
+from labeling.models.tasks import Assignment, AssignmentState
 from labeling.models.time import Decision, Statement, TimeEntry
 
 HUNDREDTH = Decimal("0.01")
 PAID_STATES = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED, AnnotationState.ADJUDICATED)
-PAID = Q(current=True, state__in=PAID_STATES)
-"""What counts as a paid task: not what was returned (until it comes back) nor what was rejected."""
+PAID = Q(current=True) & (Q(state__in=PAID_STATES) | Q(state=AnnotationState.RETURNED, stale=True))
+"""What counts as a paid task: not what a reviewer returned (until it comes back) nor what was rejected.
+
+What came back because the guideline changed was right when it was done: it stays paid, once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,10 @@ def spent(campaign: Campaign) -> Decimal:
     approved = list(Statement.objects.frozen().filter(campaign=campaign))
     told = [person for period in _told(approved).values() for person in period.values()]
     # Each current annotation has its assignment's state, and those are counted by an index.
-    tasks = Assignment.objects.filter(campaign=campaign, state__in=PAID_STATES).count()
+    work = Assignment.objects.filter(campaign=campaign)
+    back = Annotation.objects.filter(PAID, assignment=OuterRef("pk"))
+    tasks = work.filter(state__in=PAID_STATES).count()
+    tasks += work.filter(Exists(back), state=AssignmentState.RETURNED).count()
     seconds = Tally.objects.filter(campaign=campaign).aggregate(n=Sum("active_seconds"))["n"] or 0
     declared = TimeEntry.objects.filter(campaign=campaign, state=Decision.APPROVED)
     minutes = minutes_of(seconds) + (declared.aggregate(n=Sum("minutes"))["n"] or 0)

@@ -6,12 +6,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from labeling.actions import slots, tallies
+from labeling.actions import slots
 from labeling.actions.guards import require_lead
 from labeling.models.annotations import Annotation, AnnotationState
-from labeling.models.campaigns import Campaign
+from labeling.models.campaigns import Campaign, Member
 from labeling.models.guidelines import Guideline, GuidelineRead, GuidelineVersion
-from labeling.models.tasks import Assignment, AssignmentState
+from labeling.models.tasks import Assignment, AssignmentState, Task
 from labeling.protocol.guideline import compare, parse
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
@@ -21,6 +21,7 @@ from tilth.text.reference import check_name
 from tilth.text.storable import storable
 
 CHUNK = 500
+GIVEN_BACK = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED)
 
 
 @transaction.atomic
@@ -130,13 +131,14 @@ class Moved:
 
 
 def affected(campaign: Campaign, version: GuidelineVersion) -> list[Any]:
-    """Ids of the campaign's annotations that cite a clause which the version changed or no longer has."""
+    """Ids of the campaign's standing annotations that cite a clause which the version changed or no longer has."""
     if campaign.guideline is None:
         return []
     touched = compare(campaign.guideline.clauses, version.clauses).touched
     if not touched:
         return []
-    rows = Annotation.objects.filter(campaign=campaign, current=True).exclude(clauses=[])
+    standing = (*GIVEN_BACK, AnnotationState.ADJUDICATED)
+    rows = Annotation.objects.filter(campaign=campaign, current=True, state__in=standing).exclude(clauses=[])
     return [pk for pk, cited in rows.values_list("pk", "clauses").iterator() if touched & set(cited)]
 
 
@@ -152,7 +154,8 @@ def pin(
 
     Held tasks and new ones are labelled by it. ``mark_stale`` marks annotations that cite changed clauses;
     ``requeue`` also gives them back to their labelers, whose slots they keep: no task comes to one person
-    twice and none gets more people than its overlap.
+    twice and none gets more people than its overlap. They stay paid, and nobody's record says "returned".
+    Known answers, what was adjudicated, and work of people who have left are only marked.
     """
     require_lead(actor, campaign)
     ids = affected(campaign, version) if mark_stale or requeue else []
@@ -168,16 +171,20 @@ def pin(
         with transaction.atomic():
             Annotation.objects.filter(pk__in=part).update(stale=True)
         if requeue:
-            requeued += sum(_give_back(pk, version) for pk in part)
+            requeued += sum(_give_back(annotation, version) for annotation in _to_give_back(campaign, part))
     return Moved(len(ids), requeued)
 
 
+def _to_give_back(campaign: Campaign, ids: list[Any]) -> list[Annotation]:
+    present = campaign.members.exclude(state=Member.State.LEFT).values("user")
+    rows = Annotation.objects.filter(pk__in=ids, labeler__in=present).exclude(role=Task.Role.GOLD)
+    return list(rows.select_related("assignment"))
+
+
 @transaction.atomic
-def _give_back(pk: Any, version: GuidelineVersion) -> bool:
+def _give_back(annotation: Annotation, version: GuidelineVersion) -> bool:
     """Return one annotation to its labeler; one that changed state meanwhile is left alone."""
-    settled = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED)
-    annotation = Annotation.objects.select_related("assignment").get(pk=pk)
-    rows = Annotation.objects.filter(pk=pk, current=True, state__in=settled)
+    rows = Annotation.objects.filter(pk=annotation.pk, current=True, state__in=GIVEN_BACK)
     if not rows.update(state=AnnotationState.RETURNED):
         return False
     reason = f"The guideline changed: look at {version} and at the clauses you cited."
@@ -185,5 +192,4 @@ def _give_back(pk: Any, version: GuidelineVersion) -> bool:
         state=AssignmentState.RETURNED, guideline=version, reason=reason
     )
     slots.reopen(annotation.assignment)
-    tallies.add(annotation.campaign_id, annotation.labeler_id, returned=1)
     return True

@@ -193,11 +193,15 @@ def _accept(annotation: Annotation) -> None:
 
 
 def _return(annotation: Annotation, review: Review) -> None:
-    """Back to the same person with the same slot; the draft is what was submitted."""
+    """Back to the same person with the same slot; the draft is what was submitted, the guideline today's."""
     _move(annotation, AnnotationState.RETURNED)
+    Annotation.objects.filter(pk=annotation.pk, stale=True).update(
+        stale=False
+    )  # else it counts as right once
     assignment = annotation.assignment
     Assignment.objects.filter(pk=assignment.pk).update(
         state=AssignmentState.RETURNED,
+        guideline=annotation.campaign.guideline_id,
         draft=annotation.payload,
         draft_revision=F("draft_revision") + 1,
         draft_at=timezone.now(),

@@ -199,7 +199,9 @@ def undo(actor: Actor, annotation: Annotation) -> Assignment:
         Annotation.objects.filter(pk=earlier.pk).update(current=True)
     state = AssignmentState.RETURNED if earlier is not None else AssignmentState.HELD
     until = timezone.now() + timedelta(minutes=assignment.campaign.hold_minutes)
-    Assignment.objects.filter(pk=assignment.pk).update(state=state, hold_until=until, reason=_note(earlier))
+    Assignment.objects.filter(pk=assignment.pk).update(
+        state=state, hold_until=until, reason=_note(earlier), guideline=assignment.campaign.guideline_id
+    )
     slots.reopen(assignment)
     _count(annotation, assignment, -1)
     audit.record(actor, "annotation.undo", annotation.reference)

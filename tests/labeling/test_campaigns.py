@@ -1,9 +1,22 @@
 """Campaigns, guidelines, rosters and work that changes hands."""
 
-import pytest
+from decimal import Decimal
 
-from labeling import eligibility
-from labeling.actions import campaigns, claims, drafts, exams, guidelines, handover, roster
+import pytest
+from django.utils import timezone
+
+from labeling import eligibility, pay
+from labeling.actions import (
+    campaigns,
+    claims,
+    drafts,
+    exams,
+    guidelines,
+    handover,
+    reviews,
+    roster,
+    submissions,
+)
 from labeling.actions.drafts import Save
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Member, Profile, RosterInvite, Tally
@@ -11,7 +24,7 @@ from labeling.models.guidelines import GuidelineRead
 from labeling.models.tasks import Assignment, Task
 from tests.labeling.campaigns import campaign, guideline, join, task
 from tests.labeling.test_protocol import GUIDE
-from tests.labeling.work import label
+from tests.labeling.work import hand_in, label
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry, Invitation, Skill, User
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
@@ -309,6 +322,62 @@ def test_a_new_version_marks_and_returns_what_cites_changed_clauses(lead, cast):
         True,
     )
     assert Task.objects.get(pk=back.task_id).live == 1
+
+
+def _clause_changed():
+    changed = guideline(number=2)
+    changed.clauses = [changed.clauses[0], {**changed.clauses[1], "body": "Two sentences."}]
+    changed.save()
+    return changed
+
+
+CITES = {"grade": "0:2", "reason": "x", "clauses": [{"id": "short"}]}
+
+
+def test_what_a_new_version_gives_back_stays_paid_once_and_is_no_blot(lead, cast):
+    made = campaign(tasks=2, lead=lead.user, pay_basis="task", pay_amount="2.00", review_rate=1.0)
+    join(made, cast[0])
+    today = timezone.now().date()
+    accepted, disputed = label(cast[0], made, CITES), label(cast[0], made, CITES)
+    reviews.decide(lead, accepted, reviews.Verdict("accept"))
+    guidelines.pin(lead, made, _clause_changed(), mark_stale=True, requeue=True)
+    assert pay.earned(made, cast[0], today, today).tasks == 2
+    assert pay.spent(made) == Decimal("4.00")
+    assert Tally.objects.get(labeler=cast[0]).returned == 0
+    again = [hand_in(cast[0], row.assignment, CITES) for row in (accepted, disputed)]
+    assert pay.earned(made, cast[0], today, today).tasks == 2, "handed in again it is not paid again"
+    made.refresh_from_db()
+    reviews.decide(lead, again[0], reviews.Verdict("return", note="No."))
+    assert pay.earned(made, cast[0], today, today).tasks == 1
+
+
+def test_what_a_reviewer_returns_after_it_was_marked_is_unpaid_and_under_the_new_version(lead, cast):
+    made = campaign(tasks=1, lead=lead.user, review_rate=1.0)
+    join(made, cast[0])
+    done, changed, today = label(cast[0], made, CITES), _clause_changed(), timezone.now().date()
+    guidelines.pin(lead, made, changed, mark_stale=True)
+    reviews.decide(lead, done, reviews.Verdict("return", note="Cite the new clause."))
+    assert pay.earned(made, cast[0], today, today).tasks == 0
+    assert Assignment.objects.get().guideline == changed
+
+
+def test_work_of_somebody_who_left_is_marked_but_not_given_back(lead, cast):
+    made = campaign(tasks=1, lead=lead.user)
+    (member,) = join(made, cast[0])
+    done = label(cast[0], made, CITES)
+    roster.leave(lead, member)
+    moved = guidelines.pin(lead, made, _clause_changed(), mark_stale=True, requeue=True)
+    done.refresh_from_db()
+    assert (moved.stale, moved.requeued, done.stale, done.state) == (1, 0, True, "submitted")
+
+
+def test_a_submission_taken_back_goes_on_under_the_version_of_now(lead, cast):
+    made = campaign(tasks=1, lead=lead.user)
+    join(made, cast[0])
+    done, changed = label(cast[0], made, CITES), _clause_changed()
+    Annotation.objects.filter(pk=done.pk).update(submitted_at=timezone.now())
+    guidelines.pin(lead, made, changed)
+    assert submissions.undo(Actor(user=cast[0]), done).guideline == changed
 
 
 def test_every_change_is_audited(lead, cast):
