@@ -14,6 +14,7 @@ from labeling import gold
 from labeling.models.annotations import Annotation, AnnotationState, Review
 from labeling.models.campaigns import Campaign, Member, Profile, Tally
 from labeling.models.tasks import Task
+from labeling.protocol.cohort import cohorts
 from labeling.protocol.kind import Level, Measure
 from labeling.protocol.rubric import CRITERIA
 from tilth.stats import bias as biases
@@ -196,9 +197,7 @@ def slices(campaign: Campaign, by: str) -> list[Slice]:
     working = Tally.objects.filter(campaign=campaign, submitted__gt=0).values("labeler")
     members = Member.objects.filter(campaign=campaign, user__in=working).values_list("user_id", flat=True)
     cohort = dict(Profile.objects.filter(user__memberships__campaign=campaign).values_list("user_id", by))
-    groups: dict[str, list[int]] = {}
-    for user in members:
-        groups.setdefault(cohort.get(user) or "not given", []).append(user)
+    groups = cohorts({user: cohort.get(user, "") for user in members})
     known = gold.by_labeler(campaign)
     found: dict[Hashable, Slice] = {
         name: _slice(campaign, name, users, known) for name, users in groups.items()

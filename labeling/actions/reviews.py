@@ -238,6 +238,8 @@ def reverse(actor: Actor, annotation: Annotation, note: str) -> Annotation:
     locked = Annotation.objects.select_for_update(of=("self",)).select_related("task").get(pk=annotation.pk)
     if locked.state not in {AnnotationState.REJECTED, AnnotationState.RETURNED} or not locked.current:
         raise Conflict(f"This submission is {locked.get_state_display().lower()}.", code="not_open")
+    if actor.user is not None and locked.labeler_id == actor.user.pk:
+        raise PermissionDenied("Nobody decides on their own work; ask another lead.")
     assignment = Assignment.objects.select_for_update(of=("self",)).get(pk=locked.assignment_id)
     if locked.state == AnnotationState.REJECTED:
         _take_slot_again(assignment, locked.task_id)

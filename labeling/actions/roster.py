@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from labeling.actions.guards import require_lead
 from labeling.models.campaigns import Announcement, Campaign, Member, Profile, RosterInvite
+from labeling.protocol.cohort import tidy
 from labeling.protocol.rosterfile import Line, read_roster
 from tilth.accounts import audit
 from tilth.accounts.actions import invitations
@@ -229,7 +230,7 @@ def save_profile(actor: Actor, user: User, **fields: Any) -> Profile:
     require(actor, "labeling.work" if actor.user == user else "labelers.view")
     profile, _ = Profile.objects.get_or_create(user=user)
     for name, value in fields.items():
-        setattr(profile, name, value)
+        setattr(profile, name, tidy(value) if isinstance(value, str) else value)
     profile.save()
     audit.record(actor, "labeler.profile", user.reference)
     return profile

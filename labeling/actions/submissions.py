@@ -155,7 +155,8 @@ def measure_disagreement(task: Task, campaign: Campaign) -> None:
     """Keep how far a finished task's annotations lie apart, for the list of what is worth reading."""
     if task.overlap == 1:
         return
-    values = list(Annotation.objects.filter(task=task, current=True).values_list("measures", flat=True))
+    standing = Annotation.objects.filter(task=task, current=True).exclude(state=AnnotationState.REJECTED)
+    values = list(standing.values_list("measures", flat=True))
     found = disagreement(campaign.task_kind.measures(campaign.schema), values)
     Task.objects.filter(pk=task.pk).update(disagreement=found)
 

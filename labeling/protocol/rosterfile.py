@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from labeling.protocol.cohort import tidy
 from tilth.errors import InvalidInput
 
 COLUMNS = ("email", "name", "weekly_minutes", "languages", "expertise", "region")
@@ -62,6 +63,6 @@ def _line(number: int, cells: dict[str, str]) -> Line:
     wrong = [code for code in languages if not re.fullmatch(r"[a-z]{2,3}", code)]
     if wrong:
         return Line(number, address, fault=f"{wrong[0]!r} is no language code; write en or de")
-    extra = {name: cells[name][:80] for name in ("expertise", "region") if cells.get(name)}
+    extra = {name: tidy(cells[name])[:80] for name in ("expertise", "region") if cells.get(name)}
     fields = {"weekly_minutes": int(minutes), "languages": languages, **extra}
     return Line(number, address, int(minutes), fields)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -115,7 +116,7 @@ def review(request: HttpRequest, pk: Any) -> HttpResponse:
         "labeler": str(annotation.labeler) if named else "",
         "rubric": [] if campaign.task_kind.closed else _rubric(),
         "flags": annotation.flags.open(),
-        "earlier": [(r.reviewer, r) for r in annotation.reviews.select_related("reviewer")],
+        "earlier": _earlier_reviews(annotation),
         "changes": _changes(earlier, annotation) if earlier else [],
         "attachments": attachments.shown(me(request), annotation.assignment),
         "editable": json.dumps(_editor_data(annotation, me(request))),
@@ -124,6 +125,15 @@ def review(request: HttpRequest, pk: Any) -> HttpResponse:
         },
     }
     return render(request, "labeling/review.html", context)
+
+
+def _earlier_reviews(annotation: Annotation) -> QuerySet[Review]:
+    """What was asked for at earlier attempts; what others decided on this one only once they disagree.
+
+    Reviewers of one attempt judge it without each other's word, else their agreement would say nothing.
+    """
+    found = Review.objects.filter(annotation__assignment=annotation.assignment_id)
+    return found if annotation.contested else found.exclude(annotation=annotation)
 
 
 def _rubric() -> list[dict[str, Any]]:

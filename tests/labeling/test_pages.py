@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from labeling import quality
-from labeling.actions import attachments, claims, reviews, tallies
+from labeling.actions import attachments, claims, reviews, roster, tallies
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Campaign, Profile
@@ -275,6 +275,19 @@ def test_small_groups_are_not_told(people):
         tallies.add(made.pk, user.pk, submitted=1)
     told = {item.name: item.people for item in quality.slices(made, "expertise")}
     assert told == {"law": 0, "physics": 0}  # the two of law would follow from the total
+
+
+def test_a_group_is_one_however_it_is_spelled(people):
+    users = labelers(6)
+    made = campaign(tasks=1)
+    join(made, *users)
+    spellings = ["Physics", "physics ", "Physics", " PHYSICS", "Physics", "physics"]
+    for user, spelling in zip(users, spellings, strict=True):
+        Profile.objects.create(user=user, expertise=spelling)
+        tallies.add(made.pk, user.pk, submitted=1)
+    assert {item.name: item.people for item in quality.slices(made, "expertise")} == {"Physics": 6}
+    kept = roster.save_profile(Actor(user=users[0]), users[0], expertise="  Nuclear   physics ")
+    assert kept.expertise == "Nuclear physics"
 
 
 def test_groups_count_those_who_worked_not_those_who_joined(people):

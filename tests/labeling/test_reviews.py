@@ -149,6 +149,39 @@ def test_written_work_is_scored_twice_and_disagreeing_reviewers_leave_it_to_a_le
     assert done.state == "accepted"
 
 
+def test_a_second_reviewer_judges_without_the_first_ones_word_and_a_lead_reads_both(
+    cast, reviewer, second, client_for
+):
+    done = submitted(cast, reviews_each=2)
+    reviews.decide(reviewer, done, Verdict("return", note="The first one's word."))
+    address = reverse("labeling:review_annotation", args=[done.pk])
+    client = Client()
+    client.force_login(second.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert "The first one" not in client.get(address).content.decode()
+    reviews.decide(second, done, Verdict("accept", note="A second word."))
+    page = client_for("lead").get(address).content.decode()
+    assert "The first one" in page and "A second word" in page
+
+
+def test_what_was_asked_for_is_read_beside_the_next_attempt(cast, reviewer, client_for):
+    done = submitted(cast)
+    comment = {"path": "reason", "start": 0, "end": 2, "quote": "It", "text": "Which it?", "clause": ""}
+    reviews.decide(reviewer, done, Verdict("return", comments=[comment], note="Say why."))
+    again = hand_in(
+        cast[0], claims.claim(Actor(user=cast[0]), done.campaign), {**done.payload, "reason": "x"}
+    )
+    page = client_for("reviewer").get(reverse("labeling:review_annotation", args=[again.pk])).content.decode()
+    assert "Say why." in page and "Which it?" in page
+
+
+def test_rejected_work_is_no_part_of_a_disagreement(cast, reviewer):
+    done = submitted(cast, overlap=2)
+    reviews.decide(reviewer, done, Verdict("reject", note="Copied."))
+    for user in cast[1:]:
+        label(user, done.campaign, {**done.payload, "grade": "1:3"})
+    assert Task.objects.get().disagreement == 0
+
+
 def test_nothing_is_decided_while_it_can_be_taken_back(cast, reviewer):
     done = submitted(cast)
     Annotation.objects.filter(pk=done.pk).update(submitted_at=done.submitted_at.replace(year=2999))
@@ -216,6 +249,15 @@ def test_an_appeal_can_turn_a_rejection_round(cast, reviewer, people):
     threads.close(lead, thread, "Accepted after all.")
     with pytest.raises(Conflict, match="closed"):
         threads.reply(Actor(user=cast[0]), thread, "Thank you")
+
+
+def test_a_lead_does_not_turn_round_a_decision_on_their_own_work(people, reviewer):
+    made = campaign(tasks=1, review_rate=1.0, lead=people["lead"])
+    join(made, people["lead"])
+    done = label(people["lead"], made)
+    reviews.decide(reviewer, done, Verdict("reject", note="Wrong."))
+    with pytest.raises(PermissionDenied, match="own work"):
+        reviews.reverse(Actor(user=people["lead"]), done, "It was right.")
 
 
 def test_a_question_cites_a_clause_and_keeps_the_task_held(cast, people):
