@@ -10,6 +10,7 @@ from django.urls import reverse
 from labeling.actions import claims, drafts, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
+from labeling.models.annotations import UNDO
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Assignment, DraftRevision
 from labeling.views.json import json_view, number, text
@@ -73,10 +74,17 @@ def restore(request: HttpRequest, body: dict[str, Any], pk: int, point: int) -> 
 @requires("labeling.work")
 @json_view
 def presence(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
-    """A heartbeat."""
+    """A heartbeat; answers the hold of a task that was held ahead and begins now."""
     assignment = _mine(request, pk)
     drafts.presence(Actor.of(request), assignment, active=number(body, "active"), idle=number(body, "idle"))
-    return {}
+    if not assignment.prefetched:
+        return {}
+    assignment.refresh_from_db(fields=["held_at", "hold_until"])
+    return _hold(assignment)
+
+
+def _hold(held: Assignment) -> dict[str, Any]:
+    return {"held_at": held.held_at.isoformat(), "hold_until": held.hold_until.isoformat()}
 
 
 @requires("labeling.work")
@@ -88,16 +96,22 @@ def submit(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any
     annotation = submissions.submit(Actor.of(request), assignment, handed)
     done = str(annotation.pk)
     following = "" if body.get("next") is False else next_address(request, assignment, done)
-    return {"annotation": done, "next": following}
+    undo = reverse("labeling:undo", args=[pk, done])
+    return {"annotation": done, "next": following, "undo": undo, "undo_seconds": UNDO.total_seconds()}
 
 
 def next_address(request: HttpRequest, assignment: Assignment, done: str) -> str:
-    """The next task of the campaign, which says what was just handed in; else the list of work."""
+    """The next task of the campaign, under the address that was fetched ahead; else the list of work."""
     try:
         following = claims.claim(Actor.of(request), assignment.campaign)
     except (Conflict, PermissionDenied):
         return f"{reverse('labeling:work')}?done={done}"
-    return f"{reverse('labeling:assignment', args=[following.pk])}?done={done}"
+    return _address(following)
+
+
+def _address(held: Assignment) -> str:
+    address = reverse("labeling:assignment", args=[held.pk])
+    return f"{address}?ahead" if held.prefetched else address
 
 
 @requires("labeling.work")
@@ -109,8 +123,7 @@ def prefetch(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, A
         held = claims.prefetch(Actor.of(request), campaign)
     except (Conflict, PermissionDenied):
         return {"url": ""}
-    url = reverse("labeling:assignment", args=[held.pk])
-    return {"url": url, "id": held.pk, "token": held.hold_token, "revision": held.draft_revision}
+    return {"url": _address(held), "id": held.pk, "token": held.hold_token, "revision": held.draft_revision}
 
 
 @requires("labeling.work")
@@ -118,7 +131,7 @@ def prefetch(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, A
 def extend(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
     """Hold the task for longer."""
     held = claims.extend(Actor.of(request), _mine(request, pk, whole=True))
-    return {"held_at": held.held_at.isoformat(), "hold_until": held.hold_until.isoformat()}
+    return _hold(held)
 
 
 def _preview(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:

@@ -37,11 +37,16 @@ def _mine(request: HttpRequest, pk: int) -> Assignment:
 @requires("labeling.work")
 @require_GET
 def assignment(request: HttpRequest, pk: int) -> HttpResponse:
-    """The three panes. What cannot be written any more is shown as it was handed in."""
+    """The three panes. What cannot be written any more is shown as it was handed in.
+
+    A task that is held ahead is fetched ahead, too: under an address that nothing else leads to, so that the
+    browser may keep the page for as long as the hold lasts.
+    """
     held = _mine(request, pk)
-    context = workspace_context(held)
-    context["done"] = desk.just_done(me(request), request.GET.get("done", ""))
-    return render(request, "labeling/workspace.html", context)
+    page = render(request, "labeling/workspace.html", workspace_context(held))
+    if held.prefetched and "ahead" in request.GET:
+        page["Cache-Control"] = f"private, max-age={claims.PREFETCH.seconds}"
+    return page
 
 
 def workspace_context(held: Assignment) -> dict[str, Any]:

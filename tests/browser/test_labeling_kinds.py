@@ -1,7 +1,10 @@
 """Each kind of task in a real browser, from claim to submission."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.models.annotations import Annotation, Message
@@ -285,3 +288,25 @@ def test_a_streamed_answer_is_shown_whole_on_request_and_once_read(page_for, peo
     page.reload()
     page.locator("#workspace[data-ready]").wait_for()
     expect(page.locator(".unread")).to_have_count(0)
+
+
+def test_the_next_task_was_fetched_ahead_and_offers_the_undo_of_the_last(page_for, people):
+    made = campaign("rating", tasks=2, hold_minutes=240)
+    join(made, people["labeler"])
+    page = page_for("labeler")
+    open_task(page, made)
+    first = page.url
+    with page.expect_request_finished(lambda sent: "/labeling/work/" in sent.url and sent.method == "GET"):
+        page.keyboard.press("3")
+    with page.expect_response(lambda got: got.url.endswith("/presence/")) as told:
+        page.keyboard.press("Control+Enter")
+    page.locator("#workspace[data-ready]").wait_for()
+    assert page.url != first and "ahead" not in page.url
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].transferSize") == 0
+    kept = datetime.fromisoformat(told.value.json()["hold_until"]) - timezone.now()
+    assert kept > timedelta(hours=3), "the short hold has become a whole one"
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_url(first)
+    page.locator("#workspace[data-ready]").wait_for()
+    expect(page.get_by_role("button", name="Undo")).to_be_hidden()
+    expect(page.locator("#pane input:checked")).to_have_count(1)

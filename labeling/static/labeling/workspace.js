@@ -16,6 +16,8 @@ if (performance.getEntriesByType("navigation")[0]?.type === "back_forward") {
   await new Promise(() => {});
 }
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+// A page that was fetched ahead serves once: whatever opens this address again gets it anew.
+if (location.search === "?ahead") history.replaceState(null, "", location.pathname);
 
 const page = document.getElementById("workspace");
 const pane = document.getElementById("pane");
@@ -68,6 +70,7 @@ function begin() {
 
 // ---- the way out
 
+const DONE = "tilth:done"; // what was handed in last: the page of the next task was fetched before that
 const key = crypto.randomUUID(); // one submission, however often the request is sent
 let sending = false;
 
@@ -82,6 +85,7 @@ async function submit(noticed = false) {
     const answer = await draft.send(data.urls.submit, fields.payload(), { key, noticed });
     draft.done();
     data.open = false;
+    sessionStorage.setItem(DONE, JSON.stringify({ undo: answer.undo, next: new URL(answer.next, location).pathname, until: Date.now() + 1000 * answer.undo_seconds }));
     location.assign(answer.next);
   } catch (fault) {
     if (!(fault instanceof Fault)) throw fault;
@@ -109,6 +113,18 @@ for (const button of page.querySelectorAll("[data-dialog]")) {
   button.addEventListener("click", () => document.getElementById(`dialog-${button.dataset.dialog}`).showModal());
 }
 for (const button of document.querySelectorAll("dialog [data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
+
+function offerUndo() {
+  const done = JSON.parse(sessionStorage.getItem(DONE) ?? "null");
+  const box = document.querySelector("[data-done]");
+  if (done?.next !== location.pathname || done.until < Date.now()) return;
+  const form = box.querySelector("form");
+  form.action = done.undo;
+  form.addEventListener("submit", () => sessionStorage.removeItem(DONE));
+  box.hidden = false;
+  setTimeout(() => (box.hidden = true), done.until - Date.now());
+}
+offerUndo();
 
 // ---- side panes: hidden ones stay hidden on this machine
 
@@ -143,6 +159,10 @@ document.querySelector("[data-history]")?.addEventListener("click", async (event
 
 // ---- the hold
 
+function holdIs(answer) {
+  if (answer.hold_until) Object.assign(data, { heldAt: answer.held_at, holdUntil: answer.hold_until });
+}
+
 function watchHold() {
   const check = () => {
     const since = Date.parse(data.heldAt);
@@ -158,7 +178,7 @@ function watchHold() {
 page.querySelector("[data-extend]")?.addEventListener("click", async () => {
   try {
     const answer = await send(data.urls.extend, {});
-    Object.assign(data, { heldAt: answer.held_at, holdUntil: answer.hold_until });
+    holdIs(answer);
     status.hold(null);
     status.show("extended");
   } catch (fault) {
@@ -196,7 +216,7 @@ else fields.fill(data.payload);
 startReading(page, data.open ? data.stream : 0, data.id);
 startAttaching(() => draft.flush());
 if (data.open) {
-  send(data.urls.presence, { active: 0, idle: 0 }).catch(() => {});
+  send(data.urls.presence, { active: 0, idle: 0 }).then(holdIs, () => {});
   watchHold();
 }
 page.dataset.ready = "";
