@@ -35,7 +35,12 @@ def read_roster(text: str) -> Iterator[Line]:
     first = sample.partition("\n")[0]
     delimiter = next((mark for mark in ("\t", ";") if mark in first and "," not in first), ",")
     reader = csv.reader(io.StringIO(sample), delimiter=delimiter)
-    rows = list(reader)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise InvalidInput(
+            f"Line {reader.line_num} is no line of a table: {error}.", code="bad_table", field="file"
+        ) from None
     header = [name.strip().lower().replace("-", "").replace(" ", "_") for name in rows[0]] if rows else []
     if "email" not in header:
         raise InvalidInput(

@@ -15,6 +15,10 @@ LONGEST = 2_000
 
 def complete(schema: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
     """``schema`` with what it leaves out taken from ``default``; :class:`InvalidInput` names a wrong entry."""
+    if not isinstance(schema, Mapping):
+        raise InvalidInput(
+            "An answer schema is a JSON object of its entries.", code="bad_schema", field="schema"
+        )
     unknown = sorted(set(schema) - set(default))
     if unknown:
         raise wrong(unknown[0], f"is no entry of this schema; there are {', '.join(default)}")

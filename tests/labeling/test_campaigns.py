@@ -60,6 +60,8 @@ def test_a_campaign_is_made_by_a_lead_who_then_leads_it(lead, as_role):
         ({"review_rate": 1.5}, "review_rate"),
         ({"hold_minutes": 1}, "hold_minutes"),
         ({"schema": {"marks": [{"name": "two words", "title": "x"}]}}, "marks"),
+        ({"schema": [1]}, "schema"),
+        ({"schema": 7}, "schema"),
         ({"kind": "demonstration", "gold_rate": 0.1}, "gold_rate"),
     ],
 )
@@ -211,6 +213,12 @@ def test_people_are_invited_by_table_and_bad_lines_are_told(lead, cast, mailoutb
         ["fr"],
     )
     assert not RosterInvite.objects.exists()
+
+
+def test_a_table_that_is_none_is_refused_with_its_line(lead):
+    with pytest.raises(InvalidInput, match="Line 3 is no line of a table") as told:
+        roster.invite_file(lead, campaign(lead=lead.user), f"email\na@b.org\n{'x' * 200_000}@b.org\n")
+    assert told.value.field == "file"
 
 
 def test_people_who_do_not_label_are_not_invited(lead, people):
