@@ -91,7 +91,8 @@ def places(user: Any) -> list[Place]:
         member = members.get(campaign.pk)
         lacking = eligibility.missing(user, campaign, member)
         lacking += [budgets.OUT] if budget.is_used_up(campaign, timezone.now()) else []
-        news = list(campaign.announcements.all()[:2]) if member else []
+        inside = member is not None and member.state != Member.State.LEFT
+        news = list(campaign.announcements.all()[:2]) if inside else []
         found.append(Place(campaign, member, lacking, held.get(campaign.pk, 0), news))
     return sorted(found, key=lambda place: (bool(place.missing), -place.campaign.pk))
 

@@ -1,18 +1,19 @@
 """Talk about work: unclear guidelines, calls for help, appeals, disputes, pilot discussions.
 
-Labelers see the threads that they opened and the discussions of campaigns they take part in; reviewers and
-the campaign's leads see all of theirs.
+Labelers see the threads that they opened and the discussions of campaigns they take part in; of a task they see
+them once they have handed in their own answer, lest they answer alike, unless the campaign shows answers from the
+start. Reviewers see all, leads all of their campaigns.
 """
 
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from labeling.actions.guards import person, require_own
-from labeling.models.annotations import Annotation, Message, Thread
-from labeling.models.campaigns import Campaign, Member
+from labeling.models.annotations import Annotation, AnnotationState, Message, Thread
+from labeling.models.campaigns import Campaign, Member, Visibility
 from labeling.models.tasks import Assignment, Task
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
@@ -29,10 +30,18 @@ def visible(user: Any) -> QuerySet[Thread]:
     rows = Thread.objects.select_related("campaign", "task", "opened_by")
     if user.role in {Role.ADMIN, Role.REVIEWER}:
         return rows
-    if user.role == Role.LEAD:
-        return rows.filter(Q(campaign__leads=user) | Q(opened_by=user)).distinct()
     taking_part = Member.objects.filter(user=user).exclude(state=Member.State.LEFT).values("campaign")
-    return rows.filter(Q(opened_by=user) | Q(topic=Topic.DISCUSSION, campaign__in=taking_part))
+    answered = (
+        Q(task=None) | Q(campaign__visibility=Visibility.ALWAYS) | Exists(_answers(user, OuterRef("task")))
+    )
+    mine = Q(opened_by=user) | Q(topic=Topic.DISCUSSION, campaign__in=taking_part) & answered
+    if user.role == Role.LEAD:
+        mine |= Q(campaign__in=user.campaigns_led.values("pk"))
+    return rows.filter(mine)
+
+
+def _answers(user: Any, task: Any) -> QuerySet[Annotation]:
+    return Annotation.objects.filter(labeler=user, task=task).exclude(state=AnnotationState.UNDONE)
 
 
 def find(user: Any, pk: int) -> Thread:
@@ -74,12 +83,15 @@ def appeal_pause(actor: Actor, member: Member, text: str) -> Thread:
 def discuss(
     actor: Actor, campaign: Campaign, *, text: str, task: Task | None = None, clause: str = ""
 ) -> Thread:
-    """Open a discussion that everybody in the campaign may read."""
+    """Open a discussion for the campaign; about a task, for those who have handed in their answer to it."""
     require(actor, "labeling.work")
     assert actor.user is not None
     inside = campaign.members.filter(user=actor.user).exclude(state=Member.State.LEFT).exists()
     if not inside and not can(actor.user, "labeling.review"):
         raise PermissionDenied("Only those who take part in a campaign discuss it.")
+    early = task is not None and campaign.visibility != Visibility.ALWAYS
+    if early and not can(actor.user, "labeling.review") and not _answers(actor.user, task).exists():
+        raise PermissionDenied("Hand in your own answer first; then discuss the task with the others.")
     return _open(actor, campaign, Topic.DISCUSSION, text, clause=clause, task=task)
 
 

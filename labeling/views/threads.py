@@ -1,5 +1,6 @@
 """Conversations about work: the list, one of them, and the ways in."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -47,7 +48,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def thread(request: HttpRequest, pk: int) -> HttpResponse:
     """One conversation."""
     found = threads.find(me(request), pk)
-    name = who(me(request), found.campaign)
+    name = _named(request, found)
     said = [
         {
             "author": name(message.author),
@@ -74,6 +75,21 @@ def _paused(viewer: User, found: Thread) -> Member | None:
     if found.topic != Thread.Topic.APPEAL or found.annotation_id or not leads_it(viewer, found.campaign):
         return None
     return found.campaign.members.select_related("user").filter(user=found.opened_by).first()
+
+
+def _named(request: HttpRequest, thread: Thread) -> Callable[[User], str]:
+    """Names of who wrote: whoever answers for the campaign is told from other labelers, also under a pseudonym."""
+    name = who(me(request), thread.campaign)
+
+    def named(author: User) -> str:
+        answers = author.pk != thread.opened_by_id and can(author, "labeling.review")
+        return (
+            name(author).replace("labeler ", f"{author.get_role_display().lower()} ")
+            if answers
+            else name(author)
+        )
+
+    return named
 
 
 def _done(request: HttpRequest, pk: int, act: Any, told: str) -> HttpResponse:

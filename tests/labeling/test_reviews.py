@@ -284,6 +284,41 @@ def test_discussions_are_open_to_those_who_take_part(cast):
         threads.discuss(Actor(user=cast[2]), made, text="Let me in")
 
 
+def test_a_task_is_discussed_by_those_who_have_answered_it(cast, people):
+    made = campaign(tasks=1, overlap=3, lead=people["lead"])
+    join(made, *cast)
+    one = label(cast[0], made)
+    held = claims.claim(Actor(user=cast[1]), made)
+    thread = threads.discuss(Actor(user=cast[0]), made, text="The first is wrong, surely?", task=one.task)
+    with pytest.raises(NotFound):
+        threads.find(cast[1], thread.pk)
+    with pytest.raises(PermissionDenied, match="own answer first"):
+        threads.discuss(Actor(user=cast[1]), made, text="What did you choose?", task=one.task)
+    hand_in(cast[1], held)
+    assert threads.find(cast[1], thread.pk) == thread
+    assert {threads.find(people[role], thread.pk) for role in ("lead", "reviewer")} == {thread}
+    made.visibility = "always"
+    made.save()
+    assert threads.find(cast[2], thread.pk) == thread
+
+
+def test_a_lead_who_labels_elsewhere_reads_the_discussions_there(cast, people):
+    made = campaign(tasks=1)
+    join(made, cast[0], people["lead"])
+    thread = threads.discuss(Actor(user=cast[0]), made, text="Is this clear?")
+    assert threads.find(people["lead"], thread.pk) == thread
+
+
+def test_who_answers_for_the_campaign_is_told_from_other_labelers(cast, people, client_for):
+    made = campaign(tasks=1, lead=people["lead"])
+    join(made, people["labeler"])
+    thread = threads.discuss(Actor(user=people["labeler"]), made, text="Is this clear?")
+    threads.reply(Actor(user=people["lead"]), thread, "Yes.")
+    page = client_for("labeler").get(reverse("labeling:thread", args=[thread.pk])).content.decode()
+    assert f"lead {people['lead'].pseudonym[:8]}" in page
+    assert people["lead"].name not in page
+
+
 def test_copied_pasted_and_chatbot_like_writing_is_flagged_for_a_person(
     cast, reviewer, broker, client_for, django_capture_on_commit_callbacks
 ):
