@@ -100,10 +100,17 @@ def difference(request: HttpRequest, name: str, old: int, new: int) -> HttpRespo
         "guideline": after.guideline,
         "old": before,
         "new": after,
-        "clauses": clause_changes(before.clauses, after.clauses),
+        "clauses": version_changes(before, after),
         "versions": after.guideline.versions.all(),
     }
     return render(request, "labeling/guideline_diff.html", context)
+
+
+def version_changes(old: GuidelineVersion, new: GuidelineVersion) -> list[dict[str, Any]]:
+    """What differs between two versions: the introduction, then clause by clause."""
+    before, after = (parse(version.source).preamble for version in (old, new))
+    introduction = {"kind": "changed", "id": "", "title": "Introduction", "pieces": word_diff(before, after)}
+    return [introduction] * (before != after) + clause_changes(old.clauses, new.clauses)
 
 
 def clause_changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -199,7 +206,7 @@ def pane(request: HttpRequest, name: str, number: int) -> HttpResponse:
         guideline=shown.guideline, reads__user=me(request), number__lte=number
     ).order_by("-number")
     read = last.first()
-    news = clause_changes(read.clauses, shown.clauses) if read and read.pk != shown.pk else []
+    news = version_changes(read, shown) if read and read.pk != shown.pk else []
     context = {
         "version": shown,
         "preamble": parse(shown.source).preamble,

@@ -10,8 +10,9 @@ from labeling.actions import attachments, claims, reviews, roster, tallies
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Campaign, Profile
+from labeling.models.guidelines import GuidelineRead
 from labeling.people import who
-from tests.labeling.campaigns import campaign, join, labelers, task
+from tests.labeling.campaigns import campaign, guideline, join, labelers, task
 from tests.labeling.test_kinds import GOOD
 from tests.labeling.work import hand_in, label
 from tests.xss_corpus import PAYLOADS as HOSTILE
@@ -422,3 +423,15 @@ def test_the_home_page_says_what_waits(client_for, people, as_role):
     assert reverse("labeling:assignment", args=[done.assignment_id]) in page
     lead = client_for("lead").get("/").content.decode()
     assert str(made) in lead
+
+
+def test_a_changed_introduction_is_part_of_what_changed(people, client_for):
+    old, new = guideline(), guideline(number=2)
+    for version, words in ((old, "Write for beginners."), (new, "Write for experts.")):
+        type(version).objects.filter(pk=version.pk).update(source=f"# Helpful\n\n{words}")
+    GuidelineRead.objects.create(user=people["labeler"], version=old)
+    client = client_for("labeler")
+    for name, numbers in (("guideline_diff", [1, 2]), ("guideline_pane", [2])):
+        page = client.get(reverse(f"labeling:{name}", args=["helpful", *numbers])).content.decode()
+        assert "Introduction" in page
+        assert "experts" in page.split("Introduction")[1]
