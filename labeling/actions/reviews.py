@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from labeling import display
@@ -47,9 +47,14 @@ class Verdict:
 
 
 def waiting(user: Any) -> AnnotationQuerySet:
-    """Submissions that this person may review now, oldest first: not their own, not reviewed by them before."""
+    """Submissions that this person may review now, oldest first: not their own, not reviewed by them before.
+
+    Nor those of a task that they are writing an answer to themselves: its answers are not theirs to read yet.
+    """
     now = timezone.now()
+    writing = Assignment.objects.open().filter(labeler=user, task=OuterRef("task"))
     rows = Annotation.objects.to_review().exclude(labeler=user).exclude(reviews__reviewer=user)
+    rows = rows.exclude(Exists(writing))
     if user.role not in {Role.LEAD, Role.ADMIN}:
         rows = rows.exclude(contested=True)
     return rows.filter(Q(reviewer=None) | Q(reviewer=user) | Q(reviewing_until__lt=now))
@@ -166,7 +171,7 @@ def _count_down(annotation: Annotation, review: Review) -> None:
     left = max(0, annotation.reviews_wanted - 1)
     changes: dict[str, Any] = {"reviews_wanted": left, "reviewer": None, "reviewing_until": None}
     decisions = set(annotation.reviews.exclude(pk=review.pk).values_list("decision", flat=True))
-    split = bool(decisions) and any((d in ACCEPTING) != (review.decision in ACCEPTING) for d in decisions)
+    split = any(_outcome(decision) != _outcome(review.decision) for decision in decisions)
     if left == 0 and split and not annotation.contested:
         changes |= {"reviews_wanted": 1, "contested": True}
         Annotation.objects.filter(pk=annotation.pk).update(**changes)
@@ -174,6 +179,11 @@ def _count_down(annotation: Annotation, review: Review) -> None:
     Annotation.objects.filter(pk=annotation.pk).update(**changes)
     if left == 0:
         carry_out(annotation, review)
+
+
+def _outcome(decision: str) -> str:
+    """What a decision means for the labeler: an edit accepts; a return may be answered, a rejection costs the pay."""
+    return Decision.ACCEPT if decision in ACCEPTING else decision
 
 
 def carry_out(annotation: Annotation, review: Review) -> None:

@@ -145,7 +145,7 @@ def _reviews_wanted(annotation: Annotation, campaign: Campaign) -> int:
 
     Known answers too: where everything is reviewed, what never is would show which they were.
     """
-    if annotation.attempt > 1:  # what came back from a reviewer is looked at again
+    if _counted_before(annotation):  # what came back is looked at again; what was merely undone is drawn anew
         return campaign.reviews_each
     drawn = int.from_bytes(hashlib.sha256(annotation.pk.bytes).digest()[:8], "big") / 2**64
     return campaign.reviews_each if drawn < campaign.review_rate else 0

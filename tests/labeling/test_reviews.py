@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling.actions import claims, flags, reviews, submissions, threads
 from labeling.actions.drafts import Save
@@ -161,6 +162,34 @@ def test_a_second_reviewer_judges_without_the_first_ones_word_and_a_lead_reads_b
     reviews.decide(second, done, Verdict("accept", note="A second word."))
     page = client_for("lead").get(address).content.decode()
     assert "The first one" in page and "A second word" in page
+
+
+def test_one_reviewer_who_returns_and_one_who_rejects_leave_it_to_a_lead(cast, reviewer, second):
+    done = submitted(cast, reviews_each=2)
+    reviews.decide(reviewer, done, Verdict("return", note="Say why."))
+    reviews.decide(second, done, Verdict("reject", note="Copied."))
+    done.refresh_from_db()
+    assert (done.state, done.contested, done.reviews_wanted) == ("submitted", True, 1)
+
+
+def test_what_was_taken_back_is_drawn_anew_and_not_reviewed_for_it(cast):
+    made = campaign(tasks=1, review_rate=0.0)
+    join(made, cast[0])
+    done = label(cast[0], made)
+    Annotation.objects.update(submitted_at=timezone.now())
+    held = submissions.undo(Actor(user=cast[0]), done)
+    again = hand_in(cast[0], held)
+    assert (again.attempt, again.reviews_wanted) == (2, 0)
+
+
+def test_whoever_writes_an_answer_to_a_task_does_not_review_the_others(cast, reviewer):
+    made = campaign(tasks=1, overlap=2, review_rate=1.0)
+    join(made, cast[0], reviewer.user)
+    done = label(cast[0], made)
+    held = claims.claim(reviewer, made)
+    assert not reviews.waiting(reviewer.user).exists()
+    hand_in(reviewer.user, held)
+    assert list(reviews.waiting(reviewer.user)) == [done]
 
 
 def test_what_was_asked_for_is_read_beside_the_next_attempt(cast, reviewer, client_for):
