@@ -68,8 +68,9 @@ def seed(annotations: int) -> int:
     for n in range(2):
         User.objects.create(email=f"labeler{n}@example.org", role=Role.LABELER)
     with connection.cursor() as cursor:
-        cursor.execute(SEED, {"campaign": campaign.pk, "tasks": annotations // 2, "guideline": version.pk})
-        cursor.execute("ANALYZE")
+        values = {"campaign": campaign.pk, "tasks": annotations // 2, "guideline": version.pk}
+        for statement in (*filter(str.strip, SEED.split(";\n")), "ANALYZE"):
+            cursor.execute(statement, values)
     return campaign.pk
 
 

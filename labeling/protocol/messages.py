@@ -6,6 +6,7 @@ from typing import Any
 from tilth.errors import InvalidInput
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
+KEYS = frozenset(("role", "content", "name", "tool_call_id", "tool_calls"))
 MOST_MESSAGES = 400
 LONGEST = 400_000
 
@@ -38,8 +39,10 @@ def _check(message: Any, number: int, field: str) -> dict[str, Any]:
 
 def plain(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Role and content alone, as datasets carry them (other keys of the message schema are kept)."""
-    known = ("role", "content", "name", "tool_call_id", "tool_calls")
-    return [{key: message[key] for key in known if message.get(key) is not None} for message in messages]
+    return [
+        {key: value for key, value in message.items() if key in KEYS and value is not None}
+        for message in messages
+    ]
 
 
 def assistant_text(messages: Iterable[Mapping[str, Any]]) -> str:

@@ -4,14 +4,16 @@ Run as ``python -m labeling.publish.program JOB_DIR``; ``DATABASE_URL`` comes by
 stays bounded whatever the size of the campaign. Pure: no Django.
 """
 
+import gc
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +22,6 @@ from labeling.protocol.kind import Answer, Submission, TaskKind, TaskView
 from labeling.protocol.registry import kind_of
 from labeling.publish import rules, tables
 from labeling.publish.database import Snapshot, snapshot
-from labeling.publish.tables import get
 from tilth.datasets.build import build_manifest
 from tilth.datasets.manifest import version_folder
 from tilth.datasets.schemas import row_id
@@ -90,111 +91,75 @@ def ahead(tables_: Iterator[Any]) -> Iterator[Any]:
 
 
 def _tables(found: Snapshot, params: Mapping[str, Any], until: datetime, taken: Taken) -> Iterator[Any]:
-    if params["dataset_kind"] == "annotations":
-        yield from _unaggregated(found, params, until, taken)
-    else:
-        yield from _by_rule(found, params, until, taken)
-
-
-def _wanted(params: Mapping[str, Any]) -> set[str]:
-    roles = {"normal"}
-    return (
-        roles
-        | ({"pilot"} if params["options"].get("pilot") else set())
-        | ({"gold"} if params["options"].get("gold") else set())
-    )
-
-
-def _unaggregated(found: Snapshot, params: Mapping[str, Any], until: datetime, taken: Taken) -> Iterator[Any]:
-    campaign, roles = params["campaign"], _wanted(params)
-    known = tables.Beside(found.candidates(campaign, with_texts=False))
-    for batch in found.annotations(campaign, until, with_tasks=False):
-        kept = [row for row in batch if get(row, "role") in roles]
-        for row in batch:
-            if get(row, "role") not in roles:
-                taken.leave(f"{get(row, 'role')} tasks")
+    campaign, by_rule = params["campaign"], params["dataset_kind"] != "annotations"
+    kind, schema = kind_of(params["kind"]), json.loads(found.schema(campaign))
+    for part in found.parts(campaign, until):
+        batch = found.annotations(campaign, until, part, with_tasks=by_rule)
+        kept = batch.filter(pa.array([_takes(row, params, taken) for row in _standing(batch)], pa.bool_()))
         taken.annotations += len(kept)
-        if kept:
-            yield tables.annotations(kept, known.of({get(row, "task") for row in kept}), campaign)
+        if not len(kept):
+            continue
+        candidates = found.candidates(campaign, part, with_texts=by_rule)
+        if by_rule:
+            yield _by_rule(kept, candidates, kind, schema, params)
+        else:
+            yield tables.annotations(kept, candidates, campaign)
 
 
-def _by_rule(
-    found: Snapshot, params: Mapping[str, Any], until: datetime, taken: Taken
-) -> Iterator[list[dict]]:
-    kind, schema = kind_of(params["kind"]), json.loads(found.schema(params["campaign"]))
-    beside = tables.Beside(found.candidates(params["campaign"], with_texts=True))
-    for batch in _whole_tasks(found, params, until):
-        known = beside.of({get(row, "task") for row in batch})
-        rows: list[dict[str, Any]] = []
-        for task, group in groupby(batch, key=lambda row: get(row, "task")):
-            kept = [row for row in group if _takes(row, params, taken)]
-            made = [_rows(row, known.get(task, []), kind, schema, params) for row in kept]
-            taken.annotations += len(kept)
-            if params["rule"] == "majority":
-                rows += rules.majority(params["dataset_kind"], made)
-            else:
-                rows += [row for several in made for row in several]
-        yield rows
+def _standing(batch: pa.Table) -> Iterable[tuple[str, str, int | None]]:
+    return zip(*(batch[name].to_pylist() for name in ("role", "state", "chosen")), strict=True)
 
 
-def _whole_tasks(found: Snapshot, params: Mapping[str, Any], until: datetime) -> Iterator[list[tuple]]:
-    """Batches that never cut a task in two: a vote needs all of its annotations."""
-    held: list[tuple] = []
-    for batch in found.annotations(params["campaign"], until, with_tasks=True):
-        held += batch
-        last = get(held[-1], "task")
-        cut = next(i for i, row in enumerate(held) if get(row, "task") == last)
-        if cut:
-            yield held[:cut]
-            held = held[cut:]
-    if held:
-        yield held
-
-
-def _takes(row: tuple, params: Mapping[str, Any], taken: Taken) -> bool:
-    if get(row, "role") not in _wanted(params):
-        taken.leave(f"{get(row, 'role')} tasks")
+def _takes(row: tuple[str, str, int | None], params: Mapping[str, Any], taken: Taken) -> bool:
+    role, state, chosen = row
+    if role != "normal" and not params["options"].get(role):
+        taken.leave(f"{role} tasks")
         return False
-    if not rules.takes(params["rule"], get(row, "state"), _flag(get(row, "chosen"))):
-        taken.leave(get(row, "state") if get(row, "chosen") not in (0, False) else "adjudicated otherwise")
+    if not rules.takes(params["rule"], state, None if chosen is None else bool(chosen)):
+        taken.leave(state if chosen != 0 else "adjudicated otherwise")
         return False
     return True
 
 
-def _flag(value: Any) -> bool | None:
-    return None if value is None else bool(value)
+def _by_rule(
+    batch: pa.Table, candidates: pa.Table, kind: TaskKind, schema: dict[str, Any], params: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    known = tables.answers(candidates)
+    found: list[dict[str, Any]] = []
+    for task, group in groupby(tables.rows(batch, params["campaign"]), key=itemgetter("task")):
+        made = [_rows(row, known.get(task, []), kind, schema, params["dataset_kind"]) for row in group]
+        if params["rule"] == "majority":
+            found += rules.majority(params["dataset_kind"], made)
+        else:
+            found += [row for several in made for row in several]
+    return found
 
 
 def _rows(
-    row: tuple, candidates: list[tuple], kind: TaskKind, schema: dict[str, Any], params: Mapping[str, Any]
+    row: dict[str, Any], answers: list[Answer], kind: TaskKind, schema: dict[str, Any], dataset_kind: str
 ) -> list[dict[str, Any]]:
-    """The dataset rows of one annotation; what a reviewer edited or decided stands in for what was submitted."""
-    payload = json.loads(get(row, "edited") or get(row, "payload"))
-    if kind.upgrade is not None and get(row, "payload_version") < kind.version:
-        payload = kind.upgrade(payload, get(row, "payload_version"))
-    answers = [
-        Answer(position, json.loads(messages), model, checkpoint, json.loads(sampling) if sampling else None)
-        for _, position, model, checkpoint, sampling, messages in candidates
-    ]
+    """The dataset rows of one annotation."""
+    payload = row["payload"]
+    if kind.upgrade is not None and row["payload_version"] < kind.version:
+        payload = kind.upgrade(payload, row["payload_version"])
     submission = Submission(
-        id=str(get(row, "id")),
-        task=TaskView(
-            json.loads(get(row, "task_payload")), answers, json.loads(get(row, "display")).get("order", ())
-        ),
+        id=row["id"],
+        task=TaskView(row["task_payload"], answers, row["display"].get("order", ())),
         payload=payload,
         schema=schema,
-        key=get(row, "key"),
-        provenance=tables.provenance(row, params["campaign"]),
-        topic=get(row, "topic"),
+        key=row["key"],
+        provenance=row["provenance"],
+        topic=row["topic"],
     )
-    made = kind.rows(params["dataset_kind"], submission)
     annotation = submission.provenance["annotation"]
     return [
         {**values, "id": row_id(annotation, number), "provenance": submission.provenance}
-        for number, values in enumerate(made)
+        for number, values in enumerate(kind.rows(dataset_kind, submission))
     ]
 
 
 if __name__ == "__main__":
     pa.set_memory_pool(pa.system_memory_pool())  # gives back what it does not need; the others keep it
+    # Rows come and go by the ten thousand and refer to nothing in a circle.
+    gc.set_threshold(50_000)
     run_program(publish, sys.argv[1])

@@ -20,6 +20,7 @@ RULES = {
 }
 
 _STATES = {
+    "everything": {"submitted", "returned", "accepted", "adjudicated", "rejected"},
     "standing": {"submitted", "accepted", "adjudicated"},
     "majority": {"submitted", "accepted", "adjudicated"},
     "accepted": {"accepted", "adjudicated"},
@@ -43,7 +44,7 @@ def rules_for(dataset_kind: str) -> dict[str, str]:
 
 def takes(rule: str, state: str, chosen: bool | None) -> bool:
     """Whether a rule takes an annotation in this state; of adjudicated ones only the result."""
-    return state in _STATES[rule] and chosen is not False
+    return state in _STATES[rule] and (chosen is not False or rule == "everything")
 
 
 def majority(dataset_kind: str, rows_by_annotation: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -1,130 +1,103 @@
-"""Batches of database rows as Arrow tables of ``annotations``, column by column. Pure: no Django.
+"""What the database gave, as tables of ``annotations`` or as what kinds work on. Pure: no Django.
 
-No JSON is parsed on the way: payloads and displays pass through as text, and candidates are put together
-from flat columns, which is what makes a million annotations a matter of seconds.
+Everything is done column by column. For ``annotations`` no JSON is parsed on the way: payloads and
+displays pass through as text, which is what makes a million annotations a matter of seconds.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from labeling.publish.database import COLUMNS
-from tilth.datasets.columns import CANDIDATE, PROVENANCE, SAMPLING, TIMESTAMP
+from labeling.protocol.kind import Answer
+from tilth.datasets.columns import CANDIDATE, PROVENANCE, SAMPLING
 from tilth.datasets.schemas import row_id, schema
 
-_AT = {name: number for number, name in enumerate(COLUMNS)}
-Candidates = dict[int, list[tuple]]
 
-
-class Beside:
-    """Candidates read beside the annotations: both come in the order of tasks, so neither is ever asked for twice."""
-
-    def __init__(self, stream: Iterator[tuple[int, list[tuple]]]) -> None:
-        self._stream = stream
-        self._known: Candidates = {}
-        self._last = 0
-
-    def of(self, tasks: set[int]) -> Candidates:
-        """The candidates of a batch's tasks; those before the batch are forgotten."""
-        first, last = min(tasks), max(tasks)
-        self._known = {task: rows for task, rows in self._known.items() if task >= first}
-        while self._last < last:
-            task, rows = next(self._stream, (last, []))
-            self._last = task
-            if rows and task >= first:
-                self._known[task] = rows
-        return self._known
-
-
-def annotations(batch: Sequence[tuple], candidates: Candidates, campaign: int) -> pa.Table:
-    """A batch as a table of the newest ``annotations`` schema."""
-    column = dict(zip(COLUMNS, zip(*batch, strict=True), strict=True))
-    payloads = [
-        f'{{"version": {version}, {text[1:]}' if text != "{}" else f'{{"version": {version}}}'
-        for version, text in zip(column["payload_version"], map(_text, column["payload"]), strict=True)
-    ]
-    ids = list(map(spelled, column["id"]))
-    values = {
-        "id": pa.array([row_id(value) for value in ids], pa.string()),
-        "item": pa.array(column["key"], pa.string()),
-        "kind": pa.array(column["kind"], pa.string()),
-        "payload": pa.array(payloads, pa.string()),
-        "state": pa.array(column["state"], pa.string()),
-        "review": pa.array(column["review"], pa.string()),
-        "candidates": _candidates(column["task"], candidates),
-        "display": pa.array([_text(value) for value in column["display"]], pa.string()),
-        "provenance": _provenance(column, ids, campaign),
+def annotations(batch: pa.Table, candidates: pa.Table, campaign: int) -> pa.Table:
+    """A batch with the candidates of its tasks as a table of the newest ``annotations`` schema."""
+    rest = pc.utf8_slice_codeunits(batch["payload"], 1)
+    comma = pc.if_else(pc.equal(rest, "}"), "", ", ")
+    version = batch["payload_version"].cast(pa.string())
+    made = {
+        "id": pa.array(map(row_id, batch["id"].to_pylist()), pa.string()),
+        "item": batch["key"],
+        "kind": batch["kind"],
+        "payload": pc.binary_join_element_wise('{"version": ', version, comma, rest, ""),
+        "state": batch["state"],
+        "review": batch["review"],
+        "candidates": _candidates(batch["task"].to_numpy(), candidates),
+        "display": batch["display"],
+        "provenance": provenance(batch, campaign),
     }
     target = schema("annotations")
-    return pa.Table.from_arrays([values[c.name] for c in target.columns], schema=target.arrow)
+    return pa.table([made[column.name] for column in target.columns], schema=target.arrow)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def spelled(value: Any) -> str:
-    """A UUID in its usual spelling; SQLite keeps it without dashes."""
-    text = str(value)
-    if len(text) == 36:
-        return text
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def _candidates(tasks: Sequence[int], known: Candidates) -> pa.Array:
-    offsets: list[int] = [0]
-    flat: list[tuple] = []
-    for task in tasks:
-        flat += known.get(task, ())
-        offsets.append(len(flat))
-    sampling = pa.array([json.loads(row[4]) if row[4] else None for row in flat], pa.struct(SAMPLING))
-    fields = {
-        "model": pa.array([row[2] for row in flat], pa.string()),
-        "checkpoint": pa.array([row[3] for row in flat], pa.string()),
-        "sampling": sampling,
-        "position": pa.array([row[1] for row in flat], pa.int32()),
+def _candidates(tasks: np.ndarray, known: pa.Table) -> pa.ListArray:
+    """Of each task the candidates; ``known`` is in the order of tasks."""
+    values = {
+        "model": known["model"].combine_chunks(),
+        "checkpoint": known["checkpoint"].combine_chunks(),
+        "sampling": pa.array(parsed(known["sampling"]), pa.struct(SAMPLING)),
+        "position": known["position"].combine_chunks(),
     }
-    structs = pa.StructArray.from_arrays([fields[f.name] for f in CANDIDATE], fields=list(CANDIDATE))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
+    structs = pa.StructArray.from_arrays([values[f.name] for f in CANDIDATE], fields=list(CANDIDATE))
+    of = known["task"].to_numpy()
+    starts = np.searchsorted(of, tasks)
+    counts = np.searchsorted(of, tasks, side="right") - starts
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs.take(pa.array(places)))
 
 
-def _provenance(column: Mapping[str, Sequence[Any]], ids: list[str], campaign: int) -> pa.StructArray:
-    count = len(ids)
-    fields = {
-        "campaign": pa.array([f"campaign:{campaign}"] * count, pa.string()),
-        "task": pa.array([f"task:{value}" for value in column["task"]], pa.string()),
-        "annotation": pa.array([f"annotation:{value}" for value in ids], pa.string()),
-        "labeler": pa.array(column["labeler"], pa.string()),
-        "guideline": pa.array(column["guideline"], pa.string()),
-        "seconds": pa.array(column["seconds"], pa.float64()),
-        "created_at": pa.array([moment(value) for value in column["submitted_at"]], TIMESTAMP),
+def provenance(batch: pa.Table, campaign: int) -> pa.StructArray:
+    """Where each row of a batch comes from."""
+    values = {
+        "campaign": pa.repeat(f"campaign:{campaign}", len(batch)),
+        "task": pc.binary_join_element_wise("task", batch["task"].cast(pa.string()), ":"),
+        "annotation": pc.binary_join_element_wise("annotation", batch["id"], ":"),
+        "labeler": batch["labeler"],
+        "guideline": batch["guideline"],
+        "seconds": batch["seconds"],
+        "created_at": batch["submitted_at"],
     }
-    return pa.StructArray.from_arrays([fields[f.name] for f in PROVENANCE], fields=list(PROVENANCE))
+    arrays = [values[f.name] for f in PROVENANCE]
+    flat = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in arrays]
+    return pa.StructArray.from_arrays(flat, fields=list(PROVENANCE))
 
 
-def moment(value: Any) -> datetime:
-    """A time as either database gives it, in UTC."""
-    if isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+def parsed(column: pa.ChunkedArray) -> list[Any]:
+    """What JSON texts say; equal texts share one value, so nobody may change it."""
+    encoded = column.combine_chunks().dictionary_encode()
+    values = json.loads(f"[{','.join(encoded.dictionary.to_pylist())}]")
+    return [None if at is None else values[at] for at in encoded.indices.to_pylist()]
 
 
-def provenance(row: tuple, campaign: int) -> dict[str, Any]:
-    """The provenance of one row, for the kinds that are written row by row."""
+def rows(batch: pa.Table, campaign: int) -> list[dict[str, Any]]:
+    """A batch row by row, JSON parsed; what a reviewer edited stands in for what was submitted."""
+    columns = {name: batch[name].to_pylist() for name in ("id", "task", "key", "topic", "payload_version")}
+    columns["payload"] = parsed(pc.coalesce(batch["edited"], batch["payload"]))
+    columns["task_payload"] = parsed(batch["task_payload"])
+    columns["display"] = parsed(batch["display"])
+    columns["provenance"] = provenance(batch, campaign).to_pylist()
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def answers(candidates: pa.Table) -> dict[int, list[Answer]]:
+    """Each task's candidates as its kind sees them."""
+    found = zip(
+        candidates["task"].to_pylist(),
+        candidates["position"].to_pylist(),
+        parsed(candidates["messages"]),
+        candidates["model"].to_pylist(),
+        candidates["checkpoint"].to_pylist(),
+        parsed(candidates["sampling"]),
+        strict=True,
+    )
     return {
-        "campaign": f"campaign:{campaign}",
-        "task": f"task:{row[_AT['task']]}",
-        "annotation": f"annotation:{spelled(row[_AT['id']])}",
-        "labeler": row[_AT["labeler"]],
-        "guideline": row[_AT["guideline"]],
-        "seconds": row[_AT["seconds"]],
-        "created_at": moment(row[_AT["submitted_at"]]),
+        task: [Answer(*rest) for _, *rest in several] for task, several in groupby(found, lambda row: row[0])
     }
-
-
-def get(row: tuple, name: str) -> Any:
-    """One value of a row by its column."""
-    return row[_AT[name]]

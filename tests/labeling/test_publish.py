@@ -3,15 +3,18 @@
 import json
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
+from django.db import connection
 from django.utils import timezone
+from psycopg import OperationalError
 
 from labeling import quality
 from labeling.actions import claims, publications, reviews, tasks
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Tally
-from labeling.publish import program, rules
+from labeling.publish import database, program, rules
 from tests.labeling.campaigns import ANSWERS, campaign, join, labelers, task
 from tests.labeling.work import hand_in, label
 from tilth.accounts.actors import Actor
@@ -189,6 +192,65 @@ def test_the_same_annotations_give_the_same_rows(cast, go):
     (one, first), (other, second) = go(made), go(made)
     assert first == second
     assert (one.number, other.number) == (1, 2)
+
+
+HOSTILE = [
+    "",
+    '"',
+    '""',
+    'a,b\n"c"\r\n,,\rd',
+    "\\.",
+    "\\N",
+    "NULL",
+    "\ttab \\n \\u0041 {}",
+    "🦜 \u202e\u2028\u0085\ufeff é e\u0301",
+    "x" * 1_000_000,
+]
+
+
+@pytest.mark.parametrize("part_bytes", [1, database.PART_BYTES])
+def test_every_text_is_published_as_it_was_written(cast, go, monkeypatch, part_bytes):
+    monkeypatch.setattr(database, "PART_BYTES", part_bytes)
+    made = compared(cast, [["0:3", "0:2"] for _ in HOSTILE])
+    for found, text in zip(made.tasks.order_by("position"), HOSTILE, strict=True):
+        found.key, found.payload = text[:64], {"messages": [{"role": "user", "content": text}]}
+        found.save()
+        sampling = {"temperature": 0.5, "seed": 3, "other": text} if text else None
+        found.candidates.update(model=text[:200], checkpoint=text[:200], sampling=sampling)
+        Annotation.objects.filter(task=found, labeler=cast[1]).update(payload={})
+        for annotation in Annotation.objects.filter(task=found, labeler=cast[0]):
+            annotation.payload["reason"] = text
+            annotation.save()
+    known = {a.reference: a for a in Annotation.objects.select_related("task")}
+    rows = go(made)[1]
+    assert [row["provenance"]["annotation"] for row in rows] == [
+        a.reference for a in sorted(known.values(), key=lambda a: (a.task_id, a.pk))
+    ]
+    for row in rows:
+        annotation = known[row["provenance"]["annotation"]]
+        key, text = annotation.task.key, annotation.task.payload["messages"][0]["content"]
+        empty = dict.fromkeys(("top_p", "top_k", "max_tokens"))
+        sampling = {"temperature": 0.5, "seed": 3, **empty} if text else None
+        assert (row["item"], row["review"]) == (key, None)
+        assert json.loads(row["payload"]) == {"version": 1, **annotation.payload}
+        assert row["provenance"]["created_at"] == annotation.submitted_at
+        assert row["candidates"] == [
+            {"position": position, "model": text[:200], "checkpoint": text[:200], "sampling": sampling}
+            for position in (0, 1)
+        ]
+    _, rows = go(made, "preferences", "majority")
+    assert [(row["prompt"][0]["content"], row["group"], row["chosen_model"]) for row in rows] == [
+        (text, text[:64], text[:200] or None) for text in HOSTILE
+    ]
+
+
+def test_a_database_that_fails_half_way_fails_the_publication():
+    if connection.vendor != "postgresql":
+        pytest.skip("COPY is PostgreSQL's")
+    with database.snapshot(publications.database_url()) as found:
+        halfway = "SELECT 1 / (90000 - n) FROM generate_series(1, 100000) n"
+        with pytest.raises(OperationalError, match="division by zero"):
+            found._table(halfway, {}, {"n": pa.int64()})
 
 
 def test_publishing_asks_for_what_is_there(cast, as_role):

@@ -126,9 +126,8 @@ def edited_winner(payload: Payload, task: TaskView, schema: Schema) -> str:
 
 
 def _editable(task: TaskView, schema: Schema) -> bool:
-    _, answers = split(task)
     return bool(schema["edit_winner"]) and all(
-        [turn["role"] for turn in turns] == ["assistant"] for turns in answers.values()
+        [turn["role"] for turn in turns] == ["assistant"] for turns in split(task)[1].values()
     )
 
 
@@ -136,7 +135,7 @@ def split(task: TaskView) -> tuple[list[dict[str, Any]], dict[int, list[dict[str
     """The prompt, and what answers it by stored position; without a prompt it is how both begin alike."""
     prompt = messages.prompt_of(task.payload)
     answers = {answer.position: messages.plain(answer.messages) for answer in task.candidates}
-    if messages.plain(task.payload.get("messages") or []):
+    if task.payload.get("messages"):
         return prompt, answers
     shared = 0
     turns = list(zip(*answers.values(), strict=False))

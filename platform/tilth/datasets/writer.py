@@ -19,7 +19,7 @@ from tilth.datasets.schemas import conform, schema
 from tilth.datasets.sizes import table_row_bytes
 from tilth.storage import Storage
 
-ROW_GROUP_BYTES = 32 << 20
+ROW_GROUP_BYTES = 8 << 20
 ROW_GROUP_ROWS = 65_536
 
 
@@ -151,6 +151,7 @@ class DatasetWriter:
         assert self._parquet is not None and self._stored is not None
         if self._group:
             table = pa.concat_tables(self._group).combine_chunks()
+            self._group = []  # the copy alone is held while it is written
             self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
         self._shard_rows += self._group_rows
         self._group, self._group_rows, self._group_bytes = [], 0, 0
