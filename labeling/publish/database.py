@@ -171,7 +171,7 @@ class _Postgres(Snapshot):
 
 
 def _copied(server: pq.abc.PGconn, statement: str) -> bytearray:
-    """What a ``COPY … TO STDOUT`` answers. By libpq itself: ``Cursor.copy`` takes five times as long a row."""
+    """What a ``COPY … TO STDOUT`` answers. By libpq itself: ``Cursor.copy`` takes three times as long a row."""
     text = bytearray()
     result: pq.abc.PGresult | None = server.exec_(statement.encode())
     if result and result.status == pq.ExecStatus.COPY_OUT:
