@@ -232,7 +232,7 @@ def count_time(assignment: Assignment) -> None:
     last = assignment.annotations.order_by("-attempt").only("active_seconds", "idle_seconds").first()
     seconds = tallies.seconds_since(last, assignment)
     if any(seconds.values()):
-        tallies.add(assignment.campaign_id, assignment.labeler_id, **seconds)
+        tallies.add(assignment.campaign_id, assignment.labeler_id, None, **seconds)
 
 
 def _not_held(assignment: Assignment) -> Conflict:

@@ -32,7 +32,7 @@ def visible(user: Any) -> QuerySet[Thread]:
         return rows
     taking_part = Member.objects.filter(user=user).exclude(state=Member.State.LEFT).values("campaign")
     answered = (
-        Q(task=None) | Q(campaign__visibility=Visibility.ALWAYS) | Exists(_answers(user, OuterRef("task")))
+        Q(task=None) | Q(campaign__visibility=Visibility.ALWAYS) | Q(Exists(_answers(user, OuterRef("task"))))
     )
     mine = Q(opened_by=user) | Q(topic=Topic.DISCUSSION, campaign__in=taking_part) & answered
     if user.role == Role.LEAD:
