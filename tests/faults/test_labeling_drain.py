@@ -14,7 +14,7 @@ from django.db.models import Count, F
 from django.utils import timezone
 
 from labeling import budget
-from labeling.actions import budgets, claims, drafts, exams, reviews, sittings, submissions
+from labeling.actions import claims, drafts, exams, reviews, sittings, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
 from labeling.models.annotations import Annotation
@@ -138,9 +138,7 @@ def test_reviewers_and_labelers_at_once_keep_the_counts(people):
         assert task.submitted == slots.filter(state__in=["submitted", "accepted", "adjudicated"]).count()
 
 
-@pytest.mark.parametrize("few", [budgets.FEW, 10])
-def test_people_at_once_stop_at_the_budget(few, monkeypatch):
-    monkeypatch.setattr(budgets, "FEW", few)
+def test_people_at_once_stop_at_the_budget():
     people = labelers(6)
     made = campaign(tasks=60, pay_basis="task", pay_amount=Decimal("2.50"), budget=Decimal("101"))
     join(made, *people)
