@@ -102,9 +102,8 @@ def cancel(actor: Actor, row: TaskImport) -> None:
     if not moving.update(state=State.CANCELLED, message="Stopped by a lead."):
         raise Conflict("This import has ended; withdraw its tasks instead.", code="too_late")
     if row.job is not None:
-        with suppress(
-            Conflict
-        ):  # a program that has ended already is followed by the load, which looks at the state
+        # A program that has ended already is followed by the load, which looks at the state.
+        with suppress(Conflict):
             jobs.cancel(LABELING, row.job)
     audit.record(actor, "tasks.import_cancel", row.campaign.reference)
 

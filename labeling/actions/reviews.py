@@ -205,9 +205,8 @@ def _accept(annotation: Annotation) -> None:
 def _return(annotation: Annotation, review: Review) -> None:
     """Back to the same person with the same slot; the draft is what was submitted, the guideline today's."""
     _move(annotation, AnnotationState.RETURNED)
-    Annotation.objects.filter(pk=annotation.pk, stale=True).update(
-        stale=False
-    )  # else it counts as right once
+    # Else it would be paid as work that only a changed guideline gave back.
+    Annotation.objects.filter(pk=annotation.pk, stale=True).update(stale=False)
     assignment = annotation.assignment
     Assignment.objects.filter(pk=assignment.pk).update(
         state=AssignmentState.RETURNED,

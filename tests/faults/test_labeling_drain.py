@@ -6,6 +6,7 @@ SQLite) among the long campaigns.
 
 import threading
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,7 +15,7 @@ from django.db.models import Count, F
 from django.utils import timezone
 
 from labeling import budget
-from labeling.actions import claims, drafts, exams, reviews, sittings, submissions
+from labeling.actions import budgets, claims, drafts, exams, reviews, sittings, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
 from labeling.models.annotations import Annotation
@@ -138,7 +139,12 @@ def test_reviewers_and_labelers_at_once_keep_the_counts(people):
         assert task.submitted == slots.filter(state__in=["submitted", "accepted", "adjudicated"]).count()
 
 
-def test_people_at_once_stop_at_the_budget():
+# The second row passes from counting now and then to counting each claim while others are under way: those are
+# seen by the next count, so it counts at once again, as the last thousand claims of a campaign outlast SOON.
+@pytest.mark.parametrize(("few", "soon"), [(budgets.FEW, budgets.SOON), (30, timedelta(0))])
+def test_people_at_once_stop_at_the_budget(few, soon, monkeypatch):
+    monkeypatch.setattr(budgets, "FEW", few)
+    monkeypatch.setattr(budgets, "SOON", soon)
     people = labelers(6)
     made = campaign(tasks=60, pay_basis="task", pay_amount=Decimal("2.50"), budget=Decimal("101"))
     join(made, *people)
