@@ -8,7 +8,7 @@ from django.db.models.functions import Greatest
 
 from labeling import pay
 from labeling.models.campaigns import Campaign, PayBasis
-from labeling.models.tasks import Assignment, AssignmentState
+from labeling.models.tasks import OPEN_STATES, Assignment, AssignmentState
 
 
 def held(campaign: Campaign) -> Decimal:
@@ -23,11 +23,15 @@ def held(campaign: Campaign) -> Decimal:
 
 def room(campaign: Campaign) -> int:
     """For how many more claims the budget of a limited campaign has room; below nothing where it has been passed."""
-    left = Decimal(campaign.budget or 0) - pay.spent(campaign) - held(campaign)
     each = Decimal(campaign.pay_amount)
     if campaign.pay_basis == PayBasis.HOUR:
         each = each * campaign.expected_minutes / 60
-    return int(left // each)
+        committed = held(campaign) + pay.spent(campaign)
+    else:
+        # One statement, so that what is handed in meanwhile is counted once: as held, or as done.
+        work = Assignment.objects.filter(campaign=campaign, state__in=(*OPEN_STATES, *pay.PAID_STATES))
+        committed = pay.cost(campaign, work.count(), Decimal(0))
+    return int((Decimal(campaign.budget or 0) - committed) // each)
 
 
 def is_used_up(campaign: Campaign, now: datetime) -> bool:

@@ -189,9 +189,7 @@ def _told(frozen: Iterable[Statement]) -> dict[str, dict[int, _Told]]:
 
 
 def spent(campaign: Campaign) -> Decimal:
-    """What the campaign has cost so far: approved statements as they stand, the rest at what is paid now."""
-    approved = list(Statement.objects.frozen().filter(campaign=campaign))
-    told = [person for period in _told(approved).values() for person in period.values()]
+    """What the campaign has cost so far."""
     # Each current annotation has its assignment's state, and those are counted by an index.
     work = Assignment.objects.filter(campaign=campaign)
     back = Annotation.objects.filter(PAID, assignment=OuterRef("pk"))
@@ -200,6 +198,13 @@ def spent(campaign: Campaign) -> Decimal:
     seconds = Tally.objects.filter(campaign=campaign).aggregate(n=Sum("active_seconds"))["n"] or 0
     declared = TimeEntry.objects.filter(campaign=campaign, state=Decision.APPROVED)
     minutes = minutes_of(seconds) + (declared.aggregate(n=Sum("minutes"))["n"] or 0)
+    return cost(campaign, tasks, minutes)
+
+
+def cost(campaign: Campaign, tasks: int, minutes: Decimal) -> Decimal:
+    """What so much work in all costs: approved statements as they stand, the rest at what is paid now."""
+    approved = list(Statement.objects.frozen().filter(campaign=campaign))
+    told = [person for period in _told(approved).values() for person in period.values()]
     rest = Terms.of(campaign).amount(
         tasks - sum(one.tasks for one in told), minutes - sum(one.minutes for one in told)
     )

@@ -58,6 +58,28 @@ def test_claims_end_where_the_budget_does_and_held_work_goes_on(cast, people):
     assert claims.claim(Actor(user=cast[2]), made), "a raised budget counts at once"
 
 
+def test_what_is_handed_in_while_the_room_is_counted_counts_once(cast):
+    made = campaign(tasks=9, pay_basis="task", pay_amount=Decimal("1"), budget=Decimal("20"))
+    join(made, *cast)
+    for number in range(6):
+        held = claims.claim(Actor(user=cast[0]), made)
+        asked = 0
+
+        def counted(execute, *statement, after=number, held=held):
+            nonlocal asked
+            answer = execute(*statement)
+            asked += 1
+            if asked == after + 1:
+                hand_in(cast[0], held)
+            return answer
+
+        with connection.execute_wrapper(counted):
+            found = budget.room(made)
+        assert found == 20 - (number + 1), f"handed in after statement {number + 1}"
+        if asked <= number:
+            hand_in(cast[0], held)
+
+
 def test_hours_held_count_against_the_budget_as_expected_or_as_worked(cast, people):
     made = campaign(
         tasks=9, pay_basis="hour", pay_amount=Decimal("30"), budget=Decimal("20"), expected_minutes=20
