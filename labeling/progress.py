@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.db.models import Sum
 from django.utils import timezone
 
+from labeling import budget
 from labeling.models.campaigns import Campaign, Tally
 from labeling.models.tasks import Task
 
@@ -19,7 +20,10 @@ LARGE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Ordinary tasks by state, submissions wanted and there, the rate of the last week, and the day it is done."""
+    """Ordinary tasks by state, submissions wanted and there, the rate of the last week, and the day it is done.
+
+    ``finish`` is none where nobody can claim, or too little is known.
+    """
 
     tasks: int
     done: int
@@ -55,9 +59,9 @@ def _count(campaign: Campaign) -> Progress:
     wanted = (open_ + done) * campaign.overlap
     rate = per_day(campaign)
     left = wanted - submitted
-    finish = (
-        timezone.now().date() + timedelta(days=ceil(left / rate)) if rate and 0 < left / rate < 3650 else None
-    )
+    goes_on = campaign.is_open and not budget.is_used_up(campaign, timezone.now())
+    days = left / rate if rate and goes_on else 0.0
+    finish = timezone.now().date() + timedelta(days=ceil(days)) if 0 < days < 3650 else None
     return Progress(open_ + done, done, wanted, submitted, rate, finish)
 
 

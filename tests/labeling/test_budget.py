@@ -12,6 +12,7 @@ from labeling import budget, pay
 from labeling.actions import campaigns, claims
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Assignment
+from labeling.progress import progress
 from tests.conftest import BACKEND
 from tests.labeling.campaigns import campaign, join
 from tests.labeling.work import hand_in, label
@@ -36,10 +37,12 @@ def test_claims_end_where_the_budget_does_and_held_work_goes_on(cast, people):
     made = campaign(tasks=9, lead=lead, pay_basis="task", pay_amount=Decimal("3"), budget=Decimal("10"))
     join(made, *cast)
     label(cast[0], made)
+    assert progress(made).finish is not None
     held = [claims.claim(Actor(user=user), made) for user in cast[1:]]
     with pytest.raises(Conflict, match="your lead knows") as told:
         claims.claim(Actor(user=cast[0]), made)
     assert told.value.code == "out_of_budget"
+    assert progress(made).finish is None, "nobody can claim: no day is promised"
     assert (pay.spent(made), budget.held(made)) == (Decimal("3.00"), Decimal("6.00"))
     assert "out of budget" in signed_in(cast[0]).get(reverse("labeling:work")).content.decode()
     assert signed_in(cast[0]).get(reverse("labeling:offer", args=[made.pk])).status_code == 302

@@ -13,6 +13,7 @@ from labeling.actions.submissions import Handed, NotReady
 from labeling.models.annotations import Annotation, Flag, Review
 from labeling.models.campaigns import Tally
 from labeling.models.tasks import Task
+from tests.conftest import BACKEND
 from tests.labeling.campaigns import campaign, join
 from tests.labeling.work import hand_in, label
 from tilth.accounts.actors import Actor
@@ -61,6 +62,21 @@ def test_what_one_reviewer_holds_another_does_not_decide_and_a_repeated_decision
     with pytest.raises(Conflict) as again:
         reviews.decide(reviewer, done, Verdict("accept"))
     assert again.value.code == "reviewed", "the page that repeats it after a lost answer goes on"
+
+
+def test_a_submission_that_is_somebody_else_s_to_review_offers_nothing_that_cannot_be_done(
+    cast, reviewer, second
+):
+    done = submitted(cast)
+    reviews.claim(reviewer, annotation=done)
+    pages = {}
+    for actor in (reviewer, second):
+        client = Client()
+        client.force_login(actor.user, backend=BACKEND)
+        pages[actor] = client.get(reverse("labeling:review_annotation", args=[done.pk])).content.decode()
+    offers = ("Leave it to somebody else", "Comments on passages", 'id="verdict"')
+    assert all(text in pages[reviewer] for text in offers)
+    assert not any(text in pages[second] for text in offers)
 
 
 def test_nobody_reviews_their_own_work(people, reviewer):
