@@ -232,7 +232,7 @@ def test_keys_held_down_and_keys_in_dialogs_do_only_what_is_meant(page_for, peop
     page.get_by_label("Your question").fill("What is style?")
     page.keyboard.press("Control+Enter")
     page.get_by_text("Sent. You find the answer").first.wait_for()
-    asked = Assignment.objects.get().pk
+    asked = Assignment.objects.get(prefetched=False).pk
     assert Message.objects.get().text == "What is style?" and not Annotation.objects.exists()
     page.locator("#workspace[data-ready]").wait_for()
     page.keyboard.press("n")
