@@ -49,7 +49,7 @@ $(VENV)/.core: pyproject.toml requirements/constraints.txt requirements/no-deps.
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.core
-	$(PIP) install -q -c requirements/constraints.txt -e ".[test]"
+	$(PIP) install -q -c requirements/constraints.txt -e ".[test,training]"
 	@./tests/install_chromium.sh
 	@touch $@
 

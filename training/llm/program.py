@@ -1,0 +1,72 @@
+"""The frame of every stage's program: take up the job, read the run, give the stage what it needs.
+
+::
+
+    python -m training.llm.<stage> JOB_DIR
+
+A stage is a function ``(Workspace) -> result or None``; ``None`` says that it stopped when asked and has
+saved what it needs to go on.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tilth.errors import InvalidInput
+from tilth.jobs.reporting import Reporter, run_program
+from training.llm import checkpoints
+from training.llm.cache import Cache
+from training.llm.checkpoints import Checkpoint, States
+from training.llm.inputs import Inputs
+from training.llm.spec import Part, Spec
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a stage works with: the run, its inputs, its scratch folder, and ways to report and store."""
+
+    spec: Spec
+    report: Reporter
+    cache: Cache
+
+    @classmethod
+    def of(cls, report: Reporter) -> "Workspace":
+        """The workspace of a job; the run stands in its parameters."""
+        fallback = report.job_dir.parent.parent / "cache"
+        return cls(Spec.from_json(report.params), report, Cache.from_environment(fallback))
+
+    @property
+    def inputs(self) -> Inputs:
+        """The rows of the run's sources."""
+        return Inputs(self.report.storage, self.cache)
+
+    @property
+    def states(self) -> States:
+        """Where the trainer's state is kept for going on."""
+        return States(self.report.storage, self.report.prefix)
+
+    @property
+    def scratch(self) -> Path:
+        """This attempt's folder on the local disk."""
+        return self.report.work_dir
+
+    def load(self, part: Part | None, role: str = "base") -> tuple[Checkpoint, Path]:
+        """A checkpoint that the run uses, as a local folder; raises :class:`InvalidInput` where it has none."""
+        if part is None:
+            raise InvalidInput(f"{self.spec.stage} needs a {role} checkpoint: choose one.", field=role)
+        return checkpoints.load(self.cache, self.report.storage, part.folder, self.scratch / "parts")
+
+    def store(self, made: Path, checkpoint: Checkpoint) -> Checkpoint:
+        """Store a local folder as a checkpoint and tell the job's page of it."""
+        stored = checkpoints.store(self.report.storage, made, checkpoint, self.report.attempt)
+        self.report.artifact(stored.reference, f"{stored.folder}/{checkpoints.NAME}", stored.bytes)
+        return stored
+
+
+def main(stage: Callable[[Workspace], dict[str, Any] | None]) -> None:
+    """Run a stage for the job folder named on the command line."""
+    if len(sys.argv) != 2:
+        raise SystemExit(f"usage: python -m {sys.argv[0]} JOB_DIR")
+    run_program(lambda report: stage(Workspace.of(report)), sys.argv[1])
