@@ -1,0 +1,55 @@
+"""The stages there are: what each reads, what it makes, which settings it has. Light: no torch.
+
+Adding a stage is one config file, one program module and one entry here.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from tilth.errors import InvalidInput
+from training.llm.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage.
+
+    ``config`` names the settings class as ``module:class``; the program is ``training.llm.<name>``.
+    ``train``, ``validation`` and ``evals`` list the dataset kinds allowed in each role; ``base`` says
+    whether a checkpoint to start from is ``required``, ``optional`` or ``none``; ``makes`` is
+    ``checkpoint`` or the dataset kind that its rows are.
+    """
+
+    name: str
+    title: str
+    description: str
+    config: str
+    train: tuple[str, ...]
+    base: str = "required"
+    validation: tuple[str, ...] = ()
+    evals: tuple[str, ...] = ()
+    makes: str = "checkpoint"
+    needs_tokenizer: bool = False
+    takes_reward_model: bool = False
+
+    @property
+    def program(self) -> str:
+        """The module that ``python -m`` runs."""
+        return f"training.llm.{self.name}"
+
+    @property
+    def config_class(self) -> type[Config]:
+        """The class of its settings."""
+        module, _, name = self.config.partition(":")
+        found: type[Config] = getattr(import_module(f"training.llm.configs.{module}"), name)
+        return found
+
+
+STAGES: dict[str, Stage] = {}
+
+
+def stage(name: str) -> Stage:
+    """The stage of this name, or :class:`InvalidInput` listing those there are."""
+    if name not in STAGES:
+        raise InvalidInput(f"There is no stage {name!r}; stages are {', '.join(STAGES)}.", field="stage")
+    return STAGES[name]
