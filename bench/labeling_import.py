@@ -96,7 +96,7 @@ def open_pages(campaign: int, rows: int) -> None:
 
     client = Client()
     admin = User.objects.create(email="admin@example.org", role=Role.ADMIN)
-    client.force_login(admin, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(admin, backend="tilth.accounts.backends.AuthenticationBackend")
     base = f"/labeling/campaigns/{campaign}"
     client.get(f"{base}/tasks/")
     for what in ("tasks/", f"tasks/?after={rows - 100}", "tasks/?topic=topic+7&language=de", "tasks/?state=done",

@@ -120,7 +120,7 @@ def seed(tasks: int, labelers: int) -> tuple[int, list[str]]:
         user = User.objects.create(email=f"labeler{n}@example.org", name=f"Labeler {n}", role=Role.LABELER)
         Member.objects.create(campaign=campaign, user=user, state=Member.State.ACTIVE)
         client = Client()
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(user, backend="tilth.accounts.backends.AuthenticationBackend")
         cookies.append(client.cookies["sessionid"].value)
     return campaign.pk, cookies
 

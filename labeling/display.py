@@ -1,11 +1,13 @@
 """How a task is shown to one person: the order of its answers, and whether they appear at once or stream."""
 
 import random
+from collections.abc import Iterable
 from typing import Any
 
 from labeling.models.campaigns import Campaign
-from labeling.models.tasks import Task
+from labeling.models.tasks import Candidate, Task
 from labeling.protocol.kind import Answer, TaskView
+from tilth.statements import Select, given
 
 
 def choose(task: Task, campaign: Campaign) -> dict[str, Any]:
@@ -18,7 +20,16 @@ def choose(task: Task, campaign: Campaign) -> dict[str, Any]:
 
 def answers(task: Task) -> list[Answer]:
     """A task's candidates as kinds see them."""
-    return [Answer(c.position, c.messages, c.model, c.checkpoint, c.sampling) for c in task.candidates.all()]
+    return [Answer(c.position, c.messages, c.model, c.checkpoint, c.sampling) for c in _candidates(task)]
+
+
+def _candidates(task: Task) -> Iterable[Candidate]:
+    """The task's candidates in their order, fetched already where somebody has prefetched them."""
+    fetched = getattr(task, "_prefetched_objects_cache", {})
+    return task.candidates.all() if "candidates" in fetched else _CANDIDATES.all(task=task.pk)
+
+
+_CANDIDATES = Select(lambda: Candidate.objects.filter(task=given("task", Candidate)).order_by("position"))
 
 
 def view_of(task: Task, display: dict[str, Any] | None = None) -> TaskView:

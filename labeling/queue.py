@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from labeling.models.campaigns import Campaign, CampaignState, Member, Profile, Quota
 from labeling.models.tasks import Assignment, AssignmentState, Task, TaskQuerySet
+from tilth.statements import Select, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,17 @@ class Next:
 
 def open_work(user: Any, campaign: Campaign) -> list[Assignment]:
     """Everything of the campaign that the person can go on with, oldest first; without the drafts' texts."""
-    return list(
-        Assignment.objects.open().filter(labeler=user, campaign=campaign).order_by("id").defer("draft")
+    return _OPEN_WORK.all(labeler=user.pk, campaign=campaign.pk)
+
+
+_OPEN_WORK = Select(
+    lambda: (
+        Assignment.objects.open()
+        .filter(labeler=given("labeler", Assignment), campaign=given("campaign", Assignment))
+        .order_by("id")
+        .defer("draft")
     )
+)
 
 
 def mine(work: list[Assignment]) -> Assignment | None:
@@ -57,7 +66,22 @@ def find(
         found = found or _first(tasks, lock)
         if found is not None:
             return Next(task=found, slot=_free_slot(found) if in_slot else None)
-    return None
+    return _least_annotated(user, campaign, member, lock, wanted)
+
+
+def _least_annotated(
+    user: Any, campaign: Campaign, member: Member, lock: bool, wanted: Task | None
+) -> Next | None:
+    """Where nothing goes before: the ordinary task with the fewest people on it. Most claims end here."""
+    if campaign.state == CampaignState.PILOT:
+        return None
+    if wanted or not lock or _spoken(member):
+        tasks = _free(user, campaign, member).order_by("live", "position")
+        found = _first(tasks.filter(pk=wanted.pk), lock) if wanted else None
+        found = found or _first(tasks, lock)
+    else:
+        found = _LEAST_ANNOTATED.first(campaign=campaign.pk, user=user.pk)
+    return Next(task=found, slot=_free_slot(found)) if found else None
 
 
 def _sources(user: Any, campaign: Campaign, member: Member) -> Iterator[tuple[TaskQuerySet, bool]]:
@@ -65,20 +89,21 @@ def _sources(user: Any, campaign: Campaign, member: Member) -> Iterator[tuple[Ta
     if campaign.state == CampaignState.PILOT:
         yield _special(user, campaign, member, Task.Role.PILOT), False
         return
-    ordinary = _ordinary(user, campaign, member)
     if member.reserved:
-        yield ordinary.filter(reserved_for=user).order_by("position"), True
+        yield _ordinary(user, campaign, member).filter(reserved_for=user).order_by("position"), True
     if gold_due(user, campaign, member.claims):
         yield _special(user, campaign, member, Task.Role.GOLD), False
-    free = ordinary.filter(reserved_for=None).exclude(author=user)
     for quota in _gaps(campaign) if campaign.has_quotas else ():
-        yield _in_cell(free, quota).order_by("live", "position"), True
-    yield free.order_by("live", "position"), True
+        yield _in_cell(_free(user, campaign, member), quota).order_by("live", "position"), True
 
 
 def _ordinary(user: Any, campaign: Campaign, member: Member) -> TaskQuerySet:
     tasks = Task.objects.claimable().filter(campaign=campaign).unseen_by(user)
     return _speakable(tasks, member)
+
+
+def _free(user: Any, campaign: Campaign, member: Member) -> TaskQuerySet:
+    return _ordinary(user, campaign, member).for_anybody_but(user)
 
 
 def _special(user: Any, campaign: Campaign, member: Member, role: Task.Role) -> TaskQuerySet:
@@ -88,11 +113,15 @@ def _special(user: Any, campaign: Campaign, member: Member, role: Task.Role) -> 
 
 def _speakable(tasks: TaskQuerySet, member: Member) -> TaskQuerySet:
     """Tasks in a language that the person speaks, where either says anything about languages."""
-    try:
-        spoken = member.user.labeling_profile.languages
-    except Profile.DoesNotExist:
-        spoken = []
+    spoken = _spoken(member)
     return tasks.filter(Q(language="") | Q(language__in=spoken)) if spoken else tasks
+
+
+def _spoken(member: Member) -> list[str]:
+    try:
+        return list(member.user.labeling_profile.languages)
+    except Profile.DoesNotExist:
+        return []
 
 
 def gold_due(user: Any, campaign: Campaign, claims: int) -> bool:
@@ -114,12 +143,33 @@ def _in_cell(tasks: TaskQuerySet, quota: Quota) -> TaskQuerySet:
     return tasks.filter(**{name: value for name, value in wanted.items() if value})
 
 
+def _locked(tasks: TaskQuerySet) -> TaskQuerySet:
+    return tasks.select_for_update(skip_locked=True, of=("self",))
+
+
 def _first(tasks: TaskQuerySet, lock: bool) -> Task | None:
-    return (tasks.select_for_update(skip_locked=True, of=("self",)) if lock else tasks).first()
+    return (_locked(tasks) if lock else tasks).first()
+
+
+def _least_annotated_for_anybody() -> TaskQuerySet:
+    user = given("user", Assignment, "labeler")
+    tasks = Task.objects.claimable().filter(campaign=given("campaign", Task))
+    ordered = tasks.unseen_by(user).for_anybody_but(user).order_by("live", "position")
+    return _locked(ordered)[:1]
+
+
+_LEAST_ANNOTATED = Select(_least_annotated_for_anybody)
 
 
 def _free_slot(task: Task) -> int:
     if task.live == 0:
         return 0
-    used = set(task.assignments.filter(slot__isnull=False).values_list("slot", flat=True))
+    used = {assignment.slot for assignment in _IN_SLOTS.all(task=task.pk)}
     return next(slot for slot in range(task.overlap) if slot not in used)
+
+
+_IN_SLOTS = Select(
+    lambda: (
+        Assignment.objects.filter(task=given("task", Assignment), slot__isnull=False).only("slot").order_by()
+    )
+)

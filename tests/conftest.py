@@ -19,7 +19,7 @@ from tilth.accounts.models import Role, User
 from tilth.storage import Storage
 
 PASSWORD = "correct horse battery"
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+BACKEND = "tilth.accounts.backends.AuthenticationBackend"
 CHROMIUM_FLAGS = [
     "--disable-gpu",
     "--disable-quic",

@@ -19,6 +19,7 @@ from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
+from tilth.statements import Insert, Select, given
 
 MOST_HELD = 10
 """Drafts that one person may hold at a time in one campaign."""
@@ -28,6 +29,13 @@ PREFETCH = timedelta(minutes=10)
 
 SWEPT = 100
 """Expired holds that are cleared away at once, by whoever finds nothing else to take."""
+
+_MEMBER = Select(
+    lambda: Member.objects.select_related("user__labeling_profile", "campaign").filter(
+        campaign=given("campaign", Member), user=given("user", Member)
+    )
+)
+_ASSIGNMENT = Insert(Assignment)
 
 
 def claim(actor: Actor, campaign: Campaign, *, another: bool = False, task: Task | None = None) -> Assignment:
@@ -59,8 +67,7 @@ def _member(actor: Actor, campaign: Campaign) -> Member:
             f"{campaign} is {campaign.get_state_display().lower()}; no task can be claimed now.",
             code="not_open",
         )
-    members = Member.objects.select_related("user__labeling_profile", "campaign")
-    member = members.filter(campaign=campaign, user=actor.user).first()
+    member = _MEMBER.first(campaign=campaign.pk, user=person(actor).pk)
     lacking = eligibility.missing(actor.user, campaign, member)
     if member is None or lacking:
         raise PermissionDenied(" ".join(lacking), code="not_eligible")
@@ -106,7 +113,7 @@ def _take_once(
     if found is None or found.task is None:
         return None
     now = timezone.now()
-    assignment = Assignment.objects.create(
+    assignment = Assignment(
         task=found.task,
         campaign=campaign,
         labeler=person(actor),
@@ -118,6 +125,7 @@ def _take_once(
         guideline_id=campaign.guideline_id,
         display=display.choose(found.task, campaign),
     )
+    _ASSIGNMENT.execute(assignment)
     slots.take(assignment)
     if campaign.gold_rate:
         Member.objects.filter(pk=member.pk).update(claims=F("claims") + 1)

@@ -7,6 +7,7 @@ Saves, presence and progress are not audited.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from labeling.protocol.activity import Spent, credit
 from labeling.protocol.payload import check_payload
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput, NotFound
+from tilth.statements import Insert, Update, given
 
 BUCKET_SECONDS = 600
 CLOCK = ("seen_at", "held_at", "active_seconds", "idle_seconds")
@@ -104,19 +106,36 @@ def _write(assignment: Assignment, save: Save, more: dict[str, Any]) -> bool:
     }
     if save.inputs is not None:
         changes["inputs"] = input_log.clean(save.inputs)
-    current = Assignment.objects.filter(
-        pk=assignment.pk,
-        hold_token=save.token,
-        state__in=OPEN_STATES,
-        draft_revision=save.revision,
-        seen_at=assignment.seen_at,
-    )
-    if not current.update(**changes):
+    writing = _writing(tuple(sorted(changes)), assignment.seen_at is None)
+    based_on = {
+        "pk": assignment.pk,
+        "token": save.token,
+        "revision": save.revision,
+        "seen": assignment.seen_at,
+    }
+    if not writing.execute(**based_on, **changes):
         return False
     for name, value in changes.items():
         setattr(assignment, name, value)
     remember(assignment)
     return True
+
+
+@cache
+def _writing(names: tuple[str, ...], first: bool) -> Update:
+    """Changes these fields of an assignment whose draft and clock are as they were read (``first``: never seen)."""
+    current = Assignment.objects.filter(
+        pk=given("pk", Assignment),
+        hold_token=given("token", Assignment, "hold_token"),
+        state__in=OPEN_STATES,
+        draft_revision=given("revision", Assignment, "draft_revision"),
+    )
+    if first:
+        current = current.filter(seen_at=None)
+    else:
+        current = current.filter(seen_at=given("seen", Assignment, "seen_at"))
+    changes = {name: given(name, Assignment) for name in names}
+    return Update(lambda: (current, changes))
 
 
 def _clock(assignment: Assignment) -> Assignment:
@@ -144,12 +163,10 @@ def remember(assignment: Assignment) -> None:
         payload=assignment.draft,
         saved_at=assignment.draft_at,
     )
-    DraftRevision.objects.bulk_create(
-        [point],
-        update_conflicts=True,
-        unique_fields=["assignment", "bucket"],
-        update_fields=["revision", "payload", "saved_at"],
-    )
+    _POINT.execute(point)
+
+
+_POINT = Insert(DraftRevision, unique=("assignment", "bucket"), update=("revision", "payload", "saved_at"))
 
 
 def kept(assignment: Assignment, save: Save) -> Conflict:

@@ -27,6 +27,7 @@ from labeling.protocol.payload import check_payload
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput
+from tilth.statements import Insert, Select, given
 
 
 class NotReady(InvalidInput):
@@ -89,9 +90,7 @@ def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> 
     campaign, kind = assignment.campaign, assignment.campaign.task_kind
     payload: dict[str, Any] = assignment.draft or {}
     role = assignment.task.role
-    last = (
-        assignment.annotations.order_by("-attempt").only("attempt", "active_seconds", "idle_seconds").first()
-    )
+    last = _LAST.first(assignment=assignment.pk)
     if last is not None:
         assignment.annotations.filter(current=True).update(current=False)
     annotation = Annotation(
@@ -116,12 +115,22 @@ def _hand_in(actor: Actor, assignment: Assignment, task: TaskView, key: str) -> 
     annotation.comparison = _comparison(annotation, task, campaign)
     annotation.gold_score = _gold_score(annotation, assignment.task, campaign)
     annotation.reviews_wanted = _reviews_wanted(annotation, campaign)
-    annotation.save(force_insert=True)
+    _ANNOTATION.execute(annotation)
     if slots.submit(assignment):
         measure_disagreement(assignment.task, campaign)
     _count(annotation, assignment, 1, **tallies.seconds_since(last, annotation))
     audit.record(actor, "annotation.submit", annotation.reference, task=assignment.task.reference)
     return annotation
+
+
+_LAST = Select(
+    lambda: (
+        Annotation.objects.filter(assignment=given("assignment", Annotation))
+        .order_by("-attempt")
+        .only("attempt", "active_seconds", "idle_seconds")[:1]
+    )
+)
+_ANNOTATION = Insert(Annotation)
 
 
 def _comparison(annotation: Annotation, task: TaskView, campaign: Campaign) -> dict[str, Any] | None:

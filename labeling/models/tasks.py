@@ -57,6 +57,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         mine = Assignment.objects.filter(task=models.OuterRef("pk"), labeler=user)
         return self.exclude(models.Exists(mine))
 
+    def for_anybody_but(self, user: Any) -> "TaskQuerySet":
+        """Tasks that are reserved for nobody, and not about what this person wrote."""
+        return self.filter(reserved_for=None).exclude(author=user)
+
 
 class Task(models.Model):
     """One piece of work. ``payload`` is what is shown (see the kind); the answers shown are candidates.

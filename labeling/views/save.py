@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -18,6 +19,7 @@ from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
+from tilth.statements import Select, given
 from tilth.text.diff import word_diff
 from tilth.ui import markdown
 
@@ -27,10 +29,19 @@ MOST_COMPARED = 200_000
 
 def _mine(request: HttpRequest, pk: int, *, whole: bool = False) -> Assignment:
     """The person's own assignment, ``whole`` with campaign and task; others' do not exist for them."""
-    rows = (
-        Assignment.objects.select_related("campaign", "task") if whole else Assignment.objects.defer("draft")
-    )
-    return get_object_or_404(rows, pk=pk, labeler=me(request))
+    found = (_WHOLE if whole else _LIGHT).first(pk=pk, labeler=me(request).pk)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _of_labeler(rows: QuerySet[Assignment]) -> QuerySet[Assignment]:
+    return rows.filter(pk=given("pk", Assignment), labeler=given("labeler", Assignment))
+
+
+_WHOLE = Select(lambda: _of_labeler(Assignment.objects.select_related("campaign", "task")))
+_LIGHT = Select(lambda: _of_labeler(Assignment.objects.defer("draft")))
+_CAMPAIGN = Select(lambda: Campaign.objects.filter(pk=given("pk", Campaign)))
 
 
 def _save(body: dict[str, Any]) -> Save:
@@ -118,7 +129,9 @@ def _address(held: Assignment) -> str:
 @json_view
 def prefetch(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
     """Hold the next task of a campaign for a moment; no address where there is none."""
-    campaign = get_object_or_404(Campaign, pk=pk)
+    campaign = _CAMPAIGN.first(pk=pk)
+    if campaign is None:
+        raise Http404
     try:
         held = claims.prefetch(Actor.of(request), campaign)
     except (Conflict, PermissionDenied):

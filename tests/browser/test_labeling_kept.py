@@ -27,7 +27,7 @@ user = User.objects.create_user("labeler@example.org", "correct horse battery")
 made = campaign("demonstration", tasks=1)
 join(made, user)
 client = Client()
-client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+client.force_login(user, backend="tilth.accounts.backends.AuthenticationBackend")
 print("SEEDED" + json.dumps({"campaign": made.pk, "session": client.cookies["sessionid"].value}))
 """
 READ = """

@@ -173,7 +173,7 @@ def test_a_second_reviewer_judges_without_the_first_ones_word_and_a_lead_reads_b
     reviews.decide(reviewer, done, Verdict("return", note="The first one's word."))
     address = reverse("labeling:review_annotation", args=[done.pk])
     client = Client()
-    client.force_login(second.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(second.user, backend="tilth.accounts.backends.AuthenticationBackend")
     assert "The first one" not in client.get(address).content.decode()
     reviews.decide(second, done, Verdict("accept", note="A second word."))
     page = client_for("lead").get(address).content.decode()
@@ -461,7 +461,7 @@ def test_labelers_read_why_another_answer_was_chosen_and_nothing_else_of_it(cast
     pages = []
     for user, done in ((cast[0], one), (cast[1], two)):
         client = Client()
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(user, backend="tilth.accounts.backends.AuthenticationBackend")
         pages.append(client.get(reverse("labeling:my_annotation", args=[done.pk])).content.decode())
     lost, won = pages
     assert "Clause honest decides." in lost and "another was chosen" in lost
@@ -480,7 +480,7 @@ def test_what_a_reviewer_made_of_an_answer_is_shown_beside_it(kind, cast, review
         answer["messages"] = [*done.payload["messages"][:-1], {"role": "assistant", "content": text}]
     reviews.decide(reviewer, done, Verdict("edit", payload=answer, scores=SCORES))
     client = Client()
-    client.force_login(cast[0], backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(cast[0], backend="tilth.accounts.backends.AuthenticationBackend")
     for page in (
         client.get(reverse("labeling:my_annotation", args=[done.pk])),
         client_for("admin").get(reverse("labeling:annotation", args=[done.pk])),

@@ -29,7 +29,7 @@ from tilth.jobs.runner import run_inline
 
 ACTOR = Actor.system("demonstration")
 NAME = "demo-ratings"
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+BACKEND = "tilth.accounts.backends.AuthenticationBackend"
 GUIDELINE = """# Documents worth learning from
 
 ## Rule: Rate what the text teaches {#teaches}
