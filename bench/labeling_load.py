@@ -163,7 +163,7 @@ class Labeler(threading.Thread):
                 if not held["url"]:
                     return
                 number += 1
-                base = held["url"].rstrip("/")
+                base = held["url"].partition("?")[0].rstrip("/")
                 payload = {
                     "grade": "0:2",
                     "marks": {"helpful": "0"},
