@@ -7,21 +7,27 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from labeling.models.campaigns import Campaign, Member, Profile, Tally
+from labeling.models.tasks import Assignment, AssignmentState
 from tilth.accounts.models import Skill
 
 
 def missing(user: Any, campaign: Campaign, member: Member | None = None) -> list[str]:
     """What stands between this person and the campaign's tasks; empty when nothing does."""
     member = member or Member.objects.filter(campaign=campaign, user=user).first()
-    found = _membership(campaign, member)
-    found += _skills(user, campaign) if campaign.needs_skills else []
+    found = _membership(campaign, member) + abilities(user, campaign)
+    if member is not None and member.weekly_minutes:
+        found += _capacity(user, campaign, member)
+    return found
+
+
+def abilities(user: Any, campaign: Campaign) -> list[str]:
+    """Skills and languages of the campaign that this person lacks, in words for them."""
+    found = _skills(user, campaign) if campaign.needs_skills else []
     if campaign.languages:
         spoken = Profile.objects.filter(user=user).values_list("languages", flat=True).first() or []
         lacking = [language for language in campaign.languages if language not in spoken]
         if lacking:
             found.append(f"It needs these languages in your profile: {', '.join(lacking)}.")
-    if member is not None and member.weekly_minutes:
-        found += _capacity(user, campaign, member)
     return found
 
 
@@ -64,7 +70,10 @@ def week_start() -> Any:
 
 def _capacity(user: Any, campaign: Campaign, member: Member) -> list[str]:
     week = Tally.objects.filter(campaign=campaign, labeler=user, day__gte=week_start())
-    used = (week.aggregate(seconds=Sum("active_seconds"))["seconds"] or 0) / 60
+    # Days count what has ended; a draft of hours is work of this week, too.
+    going_on = Assignment.objects.filter(campaign=campaign, labeler=user, state=AssignmentState.HELD)
+    sums = [rows.aggregate(seconds=Sum("active_seconds"))["seconds"] or 0 for rows in (week, going_on)]
+    used = sum(sums) / 60
     if used < member.weekly_minutes:
         return []
     return [f"You have worked the {member.weekly_minutes} minutes agreed for this week; more on Monday."]

@@ -190,6 +190,11 @@ def _told(frozen: Iterable[Statement]) -> dict[str, dict[int, _Told]]:
 
 def spent(campaign: Campaign) -> Decimal:
     """What the campaign has cost so far."""
+    return cost(campaign, *_done(campaign))
+
+
+def _done(campaign: Campaign) -> tuple[int, Decimal]:
+    """All paid tasks and all minutes."""
     # Each current annotation has its assignment's state, and those are counted by an index.
     work = Assignment.objects.filter(campaign=campaign)
     back = Annotation.objects.filter(PAID, assignment=OuterRef("pk"))
@@ -197,18 +202,27 @@ def spent(campaign: Campaign) -> Decimal:
     tasks += work.filter(Exists(back), state=AssignmentState.RETURNED).count()
     seconds = Tally.objects.filter(campaign=campaign).aggregate(n=Sum("active_seconds"))["n"] or 0
     declared = TimeEntry.objects.filter(campaign=campaign, state=Decision.APPROVED)
-    minutes = minutes_of(seconds) + (declared.aggregate(n=Sum("minutes"))["n"] or 0)
-    return cost(campaign, tasks, minutes)
+    return tasks, minutes_of(seconds) + (declared.aggregate(n=Sum("minutes"))["n"] or 0)
 
 
 def cost(campaign: Campaign, tasks: int, minutes: Decimal) -> Decimal:
     """What so much work in all costs: approved statements as they stand, the rest at what is paid now."""
     approved = list(Statement.objects.frozen().filter(campaign=campaign))
-    told = [person for period in _told(approved).values() for person in period.values()]
-    rest = Terms.of(campaign).amount(
-        tasks - sum(one.tasks for one in told), minutes - sum(one.minutes for one in told)
-    )
+    rest = Terms.of(campaign).amount(*_beyond(approved, tasks, minutes))
     return rest + sum(row.total for row in approved)
+
+
+def _beyond(approved: list[Statement], tasks: int, minutes: Decimal) -> tuple[int, Decimal]:
+    """What of so much work the approved statements do not say."""
+    told = [person for period in _told(approved).values() for person in period.values()]
+    return tasks - sum(one.tasks for one in told), minutes - sum(one.minutes for one in told)
+
+
+def is_owed(campaign: Campaign, basis: str) -> bool:
+    """Whether work paid on this basis was done that no approved statement holds yet."""
+    approved = list(Statement.objects.frozen().filter(campaign=campaign))
+    tasks, minutes = _beyond(approved, *_done(campaign))
+    return tasks > 0 if basis == PayBasis.TASK else minutes > 0
 
 
 def minutes_of(seconds: int) -> Decimal:

@@ -66,7 +66,9 @@ def find(
         found = found or _first(tasks, lock)
         if found is not None:
             return Next(task=found, slot=_free_slot(found) if in_slot else None)
-    return _least_annotated(user, campaign, member, lock, wanted)
+    return _least_annotated(user, campaign, member, lock, wanted) or _kept_for_nobody(
+        user, campaign, member, lock
+    )
 
 
 def _least_annotated(
@@ -75,12 +77,22 @@ def _least_annotated(
     """Where nothing goes before: the ordinary task with the fewest people on it. Most claims end here."""
     if campaign.state == CampaignState.PILOT:
         return None
-    if wanted or not lock or _spoken(member):
+    if wanted or not lock or _spoken(member.user):
         tasks = _free(user, campaign, member).order_by("live", "position")
         found = _first(tasks.filter(pk=wanted.pk), lock) if wanted else None
         found = found or _first(tasks, lock)
     else:
         found = _LEAST_ANNOTATED.first(campaign=campaign.pk, user=user.pk)
+    return Next(task=found, slot=_free_slot(found)) if found else None
+
+
+def _kept_for_nobody(user: Any, campaign: Campaign, member: Member, lock: bool) -> Next | None:
+    """At the very end what is reserved for somebody who has not joined, is paused or has no account any more."""
+    if campaign.state == CampaignState.PILOT:
+        return None
+    present = campaign.members.filter(state=Member.State.ACTIVE, user__is_active=True).values("user")
+    kept = ordinary(user, campaign, member).exclude(reserved_for=None).exclude(reserved_for__in=present)
+    found = _first(kept.exclude(author=user).order_by("live", "position"), lock)
     return Next(task=found, slot=_free_slot(found)) if found else None
 
 
@@ -90,20 +102,21 @@ def _sources(user: Any, campaign: Campaign, member: Member) -> Iterator[tuple[Ta
         yield _special(user, campaign, member, Task.Role.PILOT), False
         return
     if member.reserved:
-        yield _ordinary(user, campaign, member).filter(reserved_for=user).order_by("position"), True
+        yield ordinary(user, campaign, member).filter(reserved_for=user).order_by("position"), True
     if gold_due(user, campaign, member.claims):
         yield _special(user, campaign, member, Task.Role.GOLD), False
     for quota in _gaps(campaign) if campaign.has_quotas else ():
         yield _in_cell(_free(user, campaign, member), quota).order_by("live", "position"), True
 
 
-def _ordinary(user: Any, campaign: Campaign, member: Member) -> TaskQuerySet:
+def ordinary(user: Any, campaign: Campaign, member: Member) -> TaskQuerySet:
+    """Ordinary tasks that still need people, were never this person's, and are in a language that they speak."""
     tasks = Task.objects.claimable().filter(campaign=campaign).unseen_by(user)
     return _speakable(tasks, member)
 
 
 def _free(user: Any, campaign: Campaign, member: Member) -> TaskQuerySet:
-    return _ordinary(user, campaign, member).for_anybody_but(user)
+    return ordinary(user, campaign, member).for_anybody_but(user)
 
 
 def _special(user: Any, campaign: Campaign, member: Member, role: Task.Role) -> TaskQuerySet:
@@ -113,13 +126,19 @@ def _special(user: Any, campaign: Campaign, member: Member, role: Task.Role) -> 
 
 def _speakable(tasks: TaskQuerySet, member: Member) -> TaskQuerySet:
     """Tasks in a language that the person speaks, where either says anything about languages."""
-    spoken = _spoken(member)
+    spoken = _spoken(member.user)
     return tasks.filter(Q(language="") | Q(language__in=spoken)) if spoken else tasks
 
 
-def _spoken(member: Member) -> list[str]:
+def speaks(user: Any, language: str) -> bool:
+    """Whether tasks in this language are for this person; whoever says nothing about languages gets all."""
+    spoken = _spoken(user)
+    return not spoken or language in spoken
+
+
+def _spoken(user: Any) -> list[str]:
     try:
-        return list(member.user.labeling_profile.languages)
+        return list(user.labeling_profile.languages)
     except Profile.DoesNotExist:
         return []
 

@@ -1,13 +1,17 @@
 """Campaigns: made, edited and moved through their states by those who lead them."""
 
+import hashlib
+import json
+from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.actions.guards import require_lead
-from labeling.models.campaigns import Campaign, CampaignState, Quota
+from labeling import pay
+from labeling.actions.guards import require_lead, require_unclosed
+from labeling.models.campaigns import Campaign, CampaignState, PayBasis, Quota
 from labeling.models.tasks import Task
 from labeling.models.time import Statement
 from labeling.protocol.registry import collisions, kind_of
@@ -93,19 +97,40 @@ def checked_schema(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     return full
 
 
+def settings_of(campaign: Campaign) -> dict[str, Any]:
+    """Every setting as it stands, by name."""
+    skills = sorted(campaign.skills.values_list("name", flat=True)) if campaign.pk else []
+    return {**{name: getattr(campaign, name) for name in PLAIN}, "schema": campaign.schema, "skills": skills}
+
+
+def stamp(campaign: Campaign) -> str:
+    """A short text that changes with any setting: whoever edits says by it what they have seen."""
+    text = json.dumps(settings_of(campaign), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 @transaction.atomic
 def edit(
-    actor: Actor, campaign: Campaign, *, schema: dict[str, Any] | None = None, **fields: Any
+    actor: Actor,
+    campaign: Campaign,
+    *,
+    schema: dict[str, Any] | None = None,
+    seen: str = "",
+    **fields: Any,
 ) -> Campaign:
     """Change a campaign; what is not given stays.
 
     The answer schema stays once anything was submitted under it; overlap can rise at any time, and fall
-    only as far as no open task has more people already.
+    only as far as no open task has more people already. Pay can rise at any time, and fall only once what
+    was done for it is in approved statements. ``seen`` is the :func:`stamp` of what the change is based on:
+    where somebody else has changed the settings since, nothing is written.
     """
     require_lead(actor, campaign)
-    # Not FOR UPDATE: a claim that has locked its task may still refer to the campaign, and neither waits for the other.
-    locked = Campaign.objects.select_for_update(of=("self",), no_key=True).get(pk=campaign.pk)
-    before, currency = locked.overlap, locked.currency
+    locked = require_unclosed(campaign, "change its settings")
+    before = settings_of(locked)
+    if seen and seen != stamp(locked):
+        raise Conflict(_overtaken(locked, {**fields, "schema": schema}), code="moved")
+    currency = locked.currency
     if schema is not None:
         full = checked_schema(locked.kind, schema)
         if full != locked.schema and locked.annotations.exists():
@@ -123,15 +148,48 @@ def edit(
             code="currency_in_use",
             field="currency",
         )
-    if locked.overlap != before:
+    if locked.overlap != before["overlap"]:
         _change_overlap(locked)
+    if _pays_less(before, locked) and pay.is_owed(locked, before["pay_basis"]):
+        raise Conflict(
+            f"{locked} pays {before['pay_amount']} {before['currency']} for work that no approved statement holds yet; "
+            "approve its statements first, then change the pay.",
+            code="pay_promised",
+            field="pay_amount",
+        )
     locked.budget_left = locked.budget_due = None  # what there is room for is counted anew
     locked.save()
     if "skills" in fields:
         locked.skills.set(fields["skills"])
     _note_skills(locked)
-    audit.record(actor, "campaign.edit", locked.reference, changed=sorted(fields))
+    after = settings_of(locked)
+    changed = sorted(name for name, value in after.items() if value != before[name])
+    pays = {
+        name: str(after[name])
+        for name in changed
+        if name in {"pay_basis", "pay_amount", "currency", "budget"}
+    }
+    audit.record(actor, "campaign.edit", locked.reference, changed=changed, **pays)
     return locked
+
+
+def _overtaken(now: Campaign, wanted: dict[str, Any]) -> str:
+    """What is said where somebody else was quicker: which settings stand otherwise than wanted."""
+    apart = [
+        f"{name.replace('_', ' ')} (now {getattr(now, name) or 'empty'})"
+        for name in PLAIN
+        if name in wanted and wanted[name] != getattr(now, name)
+    ]
+    apart += ["the answer schema"] if wanted["schema"] is not None and wanted["schema"] != now.schema else []
+    differ = f" Yours differ in {', '.join(apart)[:400]}." if apart else ""
+    return f"Somebody else changed these settings meanwhile.{differ} Save again to put yours in place."
+
+
+def _pays_less(before: dict[str, Any], now: Campaign) -> bool:
+    """Whether work that is done would be paid less, or for something else, than was said when it was claimed."""
+    if before["pay_basis"] == PayBasis.NONE:
+        return False
+    return before["pay_basis"] != now.pay_basis or Decimal(now.pay_amount) < Decimal(before["pay_amount"])
 
 
 def _note_skills(campaign: Campaign) -> None:
@@ -145,6 +203,9 @@ def _write(campaign: Campaign, fields: dict[str, Any]) -> None:
             setattr(campaign, name, fields[name])
     if "guideline" in fields and campaign.pk is None:
         campaign.guideline = fields["guideline"]
+    campaign.title = campaign.title.strip()
+    if not 0 < len(campaign.title) <= 200:
+        raise InvalidInput("A title has 1 to 200 characters.", code="bad_title", field="title")
     _within(campaign, "overlap", 1, 50)
     _within(campaign, "hold_minutes", 5, 43_200)
     _within(campaign, "expected_minutes", 1, 10_000)
@@ -267,6 +328,7 @@ def set_quota(
 ) -> Quota | None:
     """Ask for so many submissions in a cell; a target of 0 takes the cell away. Counts what is there already."""
     require_lead(actor, campaign)
+    require_unclosed(campaign, "ask for submissions")
     cell: dict[str, Any] = {
         "topic": topic.strip(),
         "difficulty": difficulty.strip(),

@@ -192,15 +192,15 @@ def skip(actor: Actor, assignment: Assignment, reason: str) -> Assignment:
 def decline(actor: Actor, task: Task) -> None:
     """Say no to a task that was only offered: it is not offered to this person again, and costs nothing."""
     require(actor, "labeling.work")
-    if not Assignment.objects.filter(task=task, labeler=actor.user).exists():
-        declined = Assignment.objects.create(
-            task=task,
-            campaign_id=task.campaign_id,
-            labeler=person(actor),
-            state=AssignmentState.SKIPPED,
-            hold_until=timezone.now(),
-            reason="declined",
-        )
+    values = {
+        "campaign_id": task.campaign_id,
+        "state": AssignmentState.SKIPPED,
+        "hold_until": timezone.now(),
+        "reason": "declined",
+    }
+    # Pressed twice at once it is declined once.
+    declined, made = Assignment.objects.get_or_create(task=task, labeler=person(actor), defaults=values)
+    if made:
         slots.pass_by(declined)
         # The next offer is drawn anew: whoever declines on and on does not get known answers alone.
         Member.objects.filter(campaign=task.campaign_id, user=actor.user).update(claims=F("claims") + 1)

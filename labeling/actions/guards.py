@@ -1,11 +1,11 @@
 """Guards that several labeling actions share: who leads a campaign, whose work an assignment is."""
 
-from labeling.models.campaigns import Campaign
+from labeling.models.campaigns import Campaign, CampaignState
 from labeling.models.tasks import Assignment
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import Role, User
 from tilth.accounts.permissions import require
-from tilth.errors import NotFound, PermissionDenied
+from tilth.errors import Conflict, NotFound, PermissionDenied
 
 
 def require_lead(actor: Actor, campaign: Campaign, permission: str = "campaigns.manage") -> None:
@@ -15,6 +15,18 @@ def require_lead(actor: Actor, campaign: Campaign, permission: str = "campaigns.
         return
     if not campaign.leads.filter(pk=actor.user.pk if actor.user else None).exists():
         raise PermissionDenied(f"Only the leads of {campaign} may do this; ask one of them to add you.")
+
+
+def require_unclosed(campaign: Campaign, purpose: str) -> Campaign:
+    """The campaign's row, locked until the transaction ends, so that nobody closes it meanwhile.
+
+    Raises :class:`Conflict` where it is closed; ``purpose`` ends the sentence: "reopen it to …".
+    """
+    # Not FOR UPDATE: a claim that has locked its task may still refer to the campaign, and neither waits for the other.
+    locked = Campaign.objects.select_for_update(of=("self",), no_key=True).get(pk=campaign.pk)
+    if locked.state == CampaignState.CLOSED:
+        raise Conflict(f"{locked} is closed; reopen it to {purpose}.", code="closed")
+    return locked
 
 
 def person(actor: Actor) -> User:

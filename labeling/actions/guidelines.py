@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from labeling.actions import slots
-from labeling.actions.guards import require_lead
+from labeling.actions.guards import require_lead, require_unclosed
 from labeling.models.annotations import Annotation, AnnotationState
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.guidelines import Guideline, GuidelineRead, GuidelineVersion
@@ -160,6 +160,7 @@ def pin(
     require_lead(actor, campaign)
     ids = affected(campaign, version) if mark_stale or requeue else []
     with transaction.atomic():
+        require_unclosed(campaign, "label by another version")
         Campaign.objects.filter(pk=campaign.pk).update(guideline=version)
         open_work = Assignment.objects.open().filter(campaign=campaign)
         open_work.update(guideline=version)

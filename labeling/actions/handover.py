@@ -7,10 +7,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from labeling import eligibility, queue
 from labeling.actions import claims
-from labeling.actions.guards import require_lead
+from labeling.actions.guards import require_lead, require_unclosed
 from labeling.models.campaigns import Campaign, Member
-from labeling.models.tasks import Assignment, AssignmentState, Task
+from labeling.models.tasks import Assignment, AssignmentState, DraftRevision, Task
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
@@ -32,15 +33,23 @@ def reserve(
 ) -> int:
     """Keep tasks for one person: chosen ones, or the next ``count`` that are free. Returns how many."""
     require_lead(actor, campaign)
-    if not campaign.members.filter(user=user, state__in=[Member.State.ACTIVE, Member.State.INVITED]).exists():
-        raise InvalidInput(f"{user} does not take part in {campaign}; invite them first.", field="labeler")
-    free = Task.objects.claimable().filter(campaign=campaign, reserved_for=None).unseen_by(user)
+    require_unclosed(campaign, "reserve tasks")
+    member = campaign.members.select_related("user__labeling_profile").filter(user=user).first()
+    if member is None or member.state not in {Member.State.ACTIVE, Member.State.INVITED}:
+        raise InvalidInput(
+            f"{user} does not take part in {campaign} just now; invite them, or lift their pause.",
+            field="labeler",
+        )
+    if lacking := eligibility.abilities(user, campaign):
+        raise InvalidInput(f"{user} could not take them. {' '.join(lacking)}", field="labeler")
+    free = queue.ordinary(user, campaign, member).for_anybody_but(user)
     if tasks is not None:
-        chosen = [task.pk for task in tasks]
-    elif 1 <= count <= 1000:
-        chosen = list(free.order_by("live", "position").values_list("pk", flat=True)[:count])
-    else:
+        free = free.filter(pk__in=[task.pk for task in tasks])
+    elif not 1 <= count <= 1000:
         raise InvalidInput("Reserve 1 to 1,000 tasks at once.", code="bad_count", field="count")
+    # Locked as a claim locks them, so that none is reserved that somebody is just taking.
+    locked = free.order_by("live", "position").select_for_update(skip_locked=True, of=("self",))
+    chosen = [task.pk for task in (locked if tasks is not None else locked[:count])]
     campaign.members.filter(user=user).update(reserved=True)
     reserved = Task.objects.filter(pk__in=chosen, campaign=campaign, reserved_for=None).update(
         reserved_for=user
@@ -89,16 +98,14 @@ def end_many(
 def hand_over(actor: Actor, assignment: Assignment, receiver: User, *, reason: str = "") -> Assignment:
     """Let somebody else go on with a draft: slot and files move with it, the old assignment keeps its text.
 
-    Nobody gets a task that was theirs before, whatever came of it then.
+    The receiver must be one who could claim it: nobody gets a task that was theirs before, whatever came of it
+    then, nor one that they wrote, nor more than they may hold. Time stays with whoever spent it.
     """
     require_lead(actor, assignment.campaign)
     locked = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk)
     if locked.state != AssignmentState.HELD:
         raise Conflict(f"it is {locked.get_state_display().lower()}; only held tasks can be handed over.")
-    if not locked.campaign.members.filter(user=receiver).exclude(state=Member.State.LEFT).exists():
-        raise InvalidInput(f"{receiver} does not take part in {locked.campaign}.", field="receiver")
-    if Assignment.objects.filter(task=locked.task_id, labeler=receiver).exists():
-        raise Conflict(f"{receiver} had this task before.", code="seen_before")
+    _may_receive(receiver, locked)
     slot, locked.slot = locked.slot, None
     locked.state, locked.reason = AssignmentState.ENDED, f"Handed over. {reason}".strip()[:500]
     locked.save(update_fields=["slot", "state", "reason"])
@@ -117,6 +124,14 @@ def hand_over(actor: Actor, assignment: Assignment, receiver: User, *, reason: s
         draft_at=locked.draft_at,
         inputs=locked.inputs,
     )
+    if locked.draft is not None:
+        # A text of its own in the receiver's history: saves within the same ten minutes do not write over it.
+        DraftRevision.objects.create(
+            assignment=moved,
+            revision=locked.draft_revision,
+            payload=locked.draft,
+            saved_at=locked.draft_at or timezone.now(),
+        )
     locked.attachments.update(assignment=moved)
     Member.objects.filter(campaign=locked.campaign_id, user=receiver).update(claims=F("claims") + 1)
     audit.record(
@@ -127,3 +142,22 @@ def hand_over(actor: Actor, assignment: Assignment, receiver: User, *, reason: s
         after=receiver.pseudonym,
     )
     return moved
+
+
+def _may_receive(receiver: User, assignment: Assignment) -> None:
+    """Raises where this person could not have claimed the task. Locks the task, so that they do not do so now."""
+    campaign = require_unclosed(assignment.campaign, "hand tasks over")
+    task = Task.objects.select_for_update(of=("self",)).get(pk=assignment.task_id)
+    # Two tasks handed over at once are counted one after the other.
+    members = Member.objects.select_for_update(of=("self",)).select_related("user")
+    member = members.filter(campaign=campaign, user=receiver).first()
+    if lacking := eligibility.missing(receiver, campaign, member):
+        raise InvalidInput(f"{receiver} cannot take it. {' '.join(lacking)}", field="receiver")
+    if Assignment.objects.filter(task=task, labeler=receiver).exists():
+        raise Conflict(f"{receiver} had this task before.", code="seen_before")
+    if task.author_id == receiver.pk and task.reserved_for_id != receiver.pk:
+        raise Conflict(f"{receiver} wrote what is judged here.", code="own_task")
+    if task.language and not queue.speaks(receiver, task.language):
+        raise Conflict(f"{receiver} does not speak {task.language}.", code="language")
+    if Assignment.objects.open().filter(campaign=campaign, labeler=receiver).count() >= claims.MOST_HELD:
+        raise Conflict(f"{receiver} holds {claims.MOST_HELD} tasks already.", code="too_many")

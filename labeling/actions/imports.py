@@ -158,11 +158,13 @@ def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: 
     if Task.objects.filter(campaign=row.campaign_id, position=first).exists():
         return True  # loaded before a crash: a chunk is all there or not at all
     role = row.options["role"]
+    # Locked, so that a change of overlap comes before these tasks or changes them too.
+    campaign = Campaign.objects.select_for_update(of=("self",), no_key=True).get(pk=row.campaign_id)
     like = Task(
         campaign=row.campaign,
         source=row.source[:200] if "@" in row.source else "",
         role=role,
-        overlap=row.campaign.overlap,
+        overlap=campaign.overlap,
         imported_by=row,
     )
     rows = read_chunk(Storage(settings.STORAGE), prefix, number)

@@ -4,14 +4,15 @@ People are invited by account or by address (a table of addresses); whoever has 
 invitation to one, and becomes a member when they first open their work.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.actions.guards import require_lead
-from labeling.models.campaigns import Announcement, Campaign, Member, Profile, RosterInvite
+from labeling.actions.guards import person, require_lead, require_unclosed
+from labeling.models.campaigns import Announcement, Campaign, CampaignState, Member, Profile, RosterInvite
 from labeling.protocol.cohort import tidy
 from labeling.protocol.rosterfile import Line, read_roster
 from tilth.accounts import audit
@@ -23,6 +24,8 @@ from tilth.errors import Conflict, InvalidInput, PermissionDenied, TilthError
 
 LABELING = Actor.system("labeling")
 State = Member.State
+LONGEST = 5_000
+"""Characters of an announcement."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Invited:
 def invite(actor: Actor, campaign: Campaign, user: User, *, weekly_minutes: int = 0) -> Member:
     """Invite somebody who has an account; whoever had left is invited anew."""
     require_lead(actor, campaign)
+    require_unclosed(campaign, "invite people")
     if not can(user, "labeling.work"):
         raise InvalidInput(
             f"{user} is a {user.get_role_display().lower()} and does not label; an admin can change the role.",
@@ -50,7 +54,8 @@ def invite(actor: Actor, campaign: Campaign, user: User, *, weekly_minutes: int 
         user=user,
         defaults={"invited_by": actor.user, "weekly_minutes": _minutes(weekly_minutes)},
     )
-    if not made and not Member.objects.filter(pk=member.pk, state=State.LEFT).update(state=State.INVITED):
+    again = {"state": State.INVITED, **({"weekly_minutes": weekly_minutes} if weekly_minutes else {})}
+    if not made and not Member.objects.filter(pk=member.pk, state=State.LEFT).update(**again):
         raise Conflict(f"{user} takes part in {campaign} already.", code="already_member", field="user")
     member.refresh_from_db()
     audit.record(actor, "member.invite", campaign.reference, labeler=user.pseudonym)
@@ -63,6 +68,8 @@ def invite_file(actor: Actor, campaign: Campaign, text: str) -> Invited:
     Good lines count, bad ones are reported by number; the same table again changes nothing.
     """
     require_lead(actor, campaign)
+    if campaign.state == CampaignState.CLOSED:
+        raise Conflict(f"{campaign} is closed; reopen it to invite people.", code="closed", field="file")
     result = Invited()
     for line in read_roster(text):
         try:
@@ -108,13 +115,16 @@ def claim_invites(user: User) -> int:
     """Turn waiting invitations to this address into memberships; returns how many."""
     waiting = list(RosterInvite.objects.filter(email__iexact=user.email).select_related("campaign"))
     for row in waiting:
-        Member.objects.get_or_create(
+        member, made = Member.objects.get_or_create(
             campaign=row.campaign,
             user=user,
             defaults={"invited_by": row.invited_by, "weekly_minutes": row.fields.get("weekly_minutes", 0)},
         )
+        if not made:  # left under another address
+            Member.objects.filter(pk=member.pk, state=State.LEFT).update(state=State.INVITED)
         _describe(user, row.fields)
         row.delete()
+        audit.record(Actor(user=user), "member.claim_invite", row.campaign.reference)
     return len(waiting)
 
 
@@ -136,23 +146,35 @@ def _describe(user: User, fields: dict[str, Any]) -> None:
 
 
 @transaction.atomic
-def join(actor: Actor, campaign: Campaign, *, consented: bool) -> Member:
-    """Accept an invitation, or join an open campaign; what was agreed to is recorded."""
+def join(actor: Actor, campaign: Campaign, *, consented: bool, read: str | None = None) -> Member:
+    """Accept an invitation, or join an open campaign; what was agreed to is recorded.
+
+    ``read`` is the :func:`digest` of the text that was shown: nobody agrees to one that they have not seen. Each
+    text agreed to stays in the audit log.
+    """
+    user = person(actor)
     require(actor, "labeling.work")
-    assert actor.user is not None
-    member = campaign.members.filter(user=actor.user).first()
+    campaign = require_unclosed(campaign, "take part")
+    member = Member.objects.select_for_update(of=("self",)).filter(campaign=campaign, user=user).first()
     if member is None or member.state == State.LEFT:
         if not campaign.open_to_all:
             raise Conflict(f"You are not invited to {campaign}; ask a lead.", code="not_invited")
-        member = member or Member(campaign=campaign, user=actor.user)
+        member = member or Member(campaign=campaign, user=user)
     if campaign.consent and not consented:
         raise InvalidInput("Tick that you agree to take part.", code="no_consent", field="consented")
+    if read is not None and read != digest(campaign.consent):
+        raise Conflict("The text has changed meanwhile; read it again before you agree.", code="moved")
     # Leaving and coming back lifts no pause: a lead does.
     member.state = State.PAUSED if member.paused_at else State.ACTIVE
     member.consented_at, member.consent_text = timezone.now(), campaign.consent
     member.save()
-    audit.record(actor, "member.join", campaign.reference, consent=bool(campaign.consent))
+    audit.record(actor, "member.join", campaign.reference, consent=campaign.consent)
     return member
+
+
+def digest(text: str) -> str:
+    """A short text that stands for a consent text, for the form that shows it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @transaction.atomic
@@ -219,6 +241,8 @@ def announce(actor: Actor, campaign: Campaign, text: str) -> Announcement:
     require_lead(actor, campaign)
     if not text.strip():
         raise InvalidInput("Write what you want to say.", code="no_text", field="text")
+    if len(text) > LONGEST:
+        raise InvalidInput(f"Keep it to {LONGEST:,} characters.", code="too_long", field="text")
     row = Announcement.objects.create(campaign=campaign, text=text.strip(), created_by=actor.user)
     audit.record(actor, "campaign.announce", campaign.reference)
     return row

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from labeling import budget, bulk, display
 from labeling.actions import budgets
-from labeling.actions.guards import require_lead
+from labeling.actions.guards import require_lead, require_unclosed
 from labeling.actions.submissions import fill_quota
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment, Task, TaskVersion
@@ -106,6 +107,8 @@ class Authors:
 def _store(campaign: Campaign, rows: list[dict[str, Any]], role: str, **fields: Any) -> list[Task]:
     if role not in Role.values:
         raise InvalidInput(f"Tasks are {', '.join(Role.values)}.", field="role")
+    # Its overlap as it stands now, too: a lead may have changed it since the page was opened.
+    campaign.overlap = require_unclosed(campaign, "add tasks").overlap
     first = take_positions(campaign.pk, len(rows))
     read = [_read(campaign, row, role, first, number) for number, row in enumerate(rows)]
     authors = Authors()
@@ -248,6 +251,9 @@ def withdraw(actor: Actor, campaign: Campaign, chosen: QuerySet[Task], *, withdr
     )
     changed = (rows if last is None else rows.filter(position__lte=last)).update(state=after)
     if not withdrawn:
+        # The overlap may have changed while they were away; whoever has one keeps it.
+        back = Task.objects.filter(campaign=campaign, state=State.OPEN, role=Role.NORMAL)
+        back.exclude(overlap=campaign.overlap).update(overlap=Greatest("live", Value(campaign.overlap)))
         Task.objects.filter(
             campaign=campaign, state=State.OPEN, role=Role.NORMAL, submitted__gte=F("overlap")
         ).update(state=State.DONE)

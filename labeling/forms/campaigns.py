@@ -53,6 +53,7 @@ class CampaignForm(forms.Form):
         help_text="A short word; Markdown.",
     )
     schema = forms.JSONField(required=False, widget=forms.HiddenInput)
+    seen = forms.CharField(required=False, max_length=16, widget=forms.HiddenInput)
     overlap = forms.IntegerField(label="People per task", min_value=1, max_value=50, initial=1)
     hold_minutes = forms.IntegerField(
         label="Hold in minutes", min_value=5, max_value=43_200, initial=120,

@@ -29,11 +29,11 @@ class Line:
 def read_roster(text: str) -> Iterator[Line]:
     """The lines of a table; :class:`InvalidInput` where it has no e-mail column or too many lines.
 
-    Languages may be several, set apart by spaces, semicolons or bars.
+    Languages may be several, set apart by spaces, commas, semicolons or bars.
     """
     sample = text.lstrip("\ufeff")
     first = sample.partition("\n")[0]
-    delimiter = next((mark for mark in ("\t", ";") if mark in first and "," not in first), ",")
+    delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(sample), delimiter=delimiter)
     try:
         rows = list(reader)
@@ -48,7 +48,7 @@ def read_roster(text: str) -> Iterator[Line]:
             code="no_header",
             field="file",
         )
-    if len(rows) > MOST_LINES:
+    if len(rows) - 1 > MOST_LINES:
         raise InvalidInput(f"Invite at most {MOST_LINES:,} people at once.", code="too_many", field="file")
     for number, row in enumerate(rows[1:], start=2):
         if any(cell.strip() for cell in row):
@@ -58,13 +58,13 @@ def read_roster(text: str) -> Iterator[Line]:
 def _line(number: int, cells: dict[str, str]) -> Line:
     address = cells.get("email", "").lower()
     if not _ADDRESS.fullmatch(address):
-        return Line(number, fault=f"{address!r} is not an e-mail address")
+        return Line(number, fault=f"{address[:100]!r} is not an e-mail address")
     minutes = cells.get("weekly_minutes", "") or "0"
-    if not minutes.isdecimal() or int(minutes) > 10_080:
+    if not minutes.isdecimal() or len(minutes) > 5 or int(minutes) > 10_080:
         return Line(
-            number, address, fault=f"weekly_minutes must be a whole number up to 10,080, not {minutes!r}"
+            number, address, fault=f"weekly_minutes must be a whole number up to 10,080, not {minutes[:20]!r}"
         )
-    languages = [code.lower() for code in re.split(r"[\s;|]+", cells.get("languages", "")) if code]
+    languages = [code.lower() for code in re.split(r"[\s,;|]+", cells.get("languages", "")) if code]
     wrong = [code for code in languages if not re.fullmatch(r"[a-z]{2,3}", code)]
     if wrong:
         return Line(number, address, fault=f"{wrong[0]!r} is no language code; write en or de")

@@ -60,7 +60,7 @@ def new(request: HttpRequest) -> HttpResponse:
     initial = {"schema": kind.default_schema(), "visibility": "hidden", "pay_basis": "none"}
     form = CampaignForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
-        data = dict(form.cleaned_data)
+        data = {name: value for name, value in form.cleaned_data.items() if name != "seen"}
         try:
             made = campaigns.create(Actor.of(request), kind=name, schema=data.pop("schema") or {}, **data)
             messages.success(request, f"{made} is made. Add tasks and people next.")
@@ -106,9 +106,9 @@ def _entry(value: Any) -> dict[str, Any]:
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The settings of a campaign."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    names = [name for name in CampaignForm.base_fields if name not in {"name", "guideline", "skills"}]
+    names = [name for name in CampaignForm.base_fields if name not in {"name", "guideline", "skills", "seen"}]
     initial = {name: getattr(campaign, name) for name in names}
-    initial["skills"] = campaign.skills.all()
+    initial |= {"skills": campaign.skills.all(), "seen": campaigns.stamp(campaign)}
     form = CampaignForm(request.POST or None, initial=initial, editing=True)
     if request.method == "POST" and form.is_valid():
         try:
@@ -117,6 +117,10 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("labeling:campaign", pk)
         except TilthError as error:
             put_error(form, error)
+            # What stands now has been said: saving again is based on it.
+            posted = request.POST.copy()
+            posted["seen"] = campaigns.stamp(Campaign.objects.get(pk=pk))
+            form.data = posted
     kind = campaign.task_kind
     leads = LeadsForm(initial={"leads": campaign.leads.all()})
     context = {"form": form, "kind": kind, "campaign": campaign, "leads": leads, **_schema(kind, form)}

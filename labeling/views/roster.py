@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -13,13 +13,16 @@ from labeling.actions import handover, roster
 from labeling.actions.guards import require_lead
 from labeling.forms.campaigns import PersonForm, ProfileForm, RosterFileForm
 from labeling.models.campaigns import Campaign, Member, Profile, RosterInvite
-from labeling.models.tasks import OPEN_STATES, Assignment
+from labeling.models.tasks import IN_SLOT, OPEN_STATES, Assignment, Task
 from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
 from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import page_of, put_error
-from tilth.errors import TilthError
+from tilth.errors import InvalidInput, TilthError
+
+SHOWN = 200
+"""Addresses that have been invited and are listed."""
 
 
 def _led(request: HttpRequest, pk: int) -> Campaign:
@@ -36,23 +39,16 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, campaign: Campaign, report: Any = None, **forms: Any) -> HttpResponse:
-    mine = Q(user__assignments__campaign=campaign)
-    members = (
-        campaign.members.select_related("user")
-        .annotate(
-            held=Count("user__assignments", filter=mine & Q(user__assignments__state__in=OPEN_STATES)),
-            submitted=Count(
-                "user__assignments",
-                filter=mine & Q(user__assignments__state__in=["submitted", "accepted", "adjudicated"]),
-            ),
-        )
-        .order_by("state", "user__name", "pk")
-    )
+    page = page_of(request, campaign.members.select_related("user").order_by("state", "user__name", "pk"))
+    counts = _counts(campaign, [member.user_id for member in page])
+    invites = campaign.roster_invites
     context = {
         "campaign": campaign,
         "tab": "roster",
-        "page": page_of(request, members),
-        "invites": campaign.roster_invites.all()[:200],
+        "page": page,
+        "rows": [(member, counts[member.user_id]) for member in page],
+        "invites": invites.all()[:SHOWN],
+        "more_invites": max(0, invites.count() - SHOWN),
         "active": _active(campaign),
         "person": PersonForm(),
         "file": RosterFileForm(),
@@ -60,6 +56,21 @@ def _page(request: HttpRequest, campaign: Campaign, report: Any = None, **forms:
         **forms,
     }
     return render(request, "labeling/roster.html", context)
+
+
+def _counts(campaign: Campaign, people: list[int]) -> dict[int, dict[str, int]]:
+    """Of those shown: how many tasks they hold, have handed in, and are reserved for them."""
+    found = {person: {"held": 0, "submitted": 0, "reserved": 0} for person in people}
+    work = Assignment.objects.filter(campaign=campaign, labeler__in=people).order_by()
+    for person, state, count in work.values_list("labeler", "state").annotate(n=Count("pk")):
+        if state in OPEN_STATES:
+            found[person]["held"] += count
+        elif state in IN_SLOT:
+            found[person]["submitted"] += count
+    waiting = Task.objects.claimable().filter(campaign=campaign, reserved_for__in=people).order_by()
+    for person, count in waiting.values_list("reserved_for").annotate(n=Count("pk")):
+        found[person]["reserved"] = count
+    return found
 
 
 def _active(campaign: Campaign) -> Any:
@@ -112,20 +123,31 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 def member(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Pause, resume, take out, or set the capacity of one member."""
     found = get_object_or_404(Member.objects.select_related("campaign", "user"), pk=pk)
-    actor, minutes = Actor.of(request), request.POST.get("weekly_minutes", "")
+    actor = Actor.of(request)
     acts = {
         "pause": lambda: roster.pause(actor, found, request.POST.get("reason", "")),
         "resume": lambda: roster.resume(actor, found),
         "leave": lambda: roster.leave(actor, found),
-        "capacity": lambda: roster.set_capacity(actor, found, int(minutes) if minutes.isdecimal() else 0),
+        "capacity": lambda: roster.set_capacity(actor, found, _minutes(request)),
     }
+    if verb not in acts:
+        raise Http404
     try:
-        if verb in acts:
-            acts[verb]()
-            messages.success(request, f"{found.user}: saved.")
+        acts[verb]()
+        messages.success(request, f"{found.user}: saved.")
     except TilthError as error:
         messages.error(request, error.message)
     return redirect("labeling:campaign_roster", found.campaign_id)
+
+
+def _minutes(request: HttpRequest) -> int:
+    """The minutes sent, none where the field is empty; a slip must not lift a limit."""
+    text = request.POST.get("weekly_minutes", "").strip()
+    if text and not (text.isdecimal() and len(text) < 19):
+        raise InvalidInput(
+            f"{text[:20]!r} is no number of minutes; write 0 for no limit.", field="weekly_minutes"
+        )
+    return int(text or 0)
 
 
 @requires("labelers.view")
@@ -143,10 +165,14 @@ def announce(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("labelers.view")
 @require_POST
 def reserve(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep the next free tasks for somebody."""
+    """Keep the next free tasks for somebody, or give what is kept for them back to everybody."""
     campaign = _led(request, pk)
-    user = get_object_or_404(User, pk=_number(request.POST.get("labeler")))
+    user = get_object_or_404(User, memberships__campaign=campaign, pk=_number(request.POST.get("labeler")))
     try:
+        if request.POST.get("release"):
+            count = handover.release(Actor.of(request), campaign, user)
+            messages.success(request, f"{count} tasks reserved for {user} are everybody's again.")
+            return redirect("labeling:campaign_roster", pk)
         count = handover.reserve(Actor.of(request), campaign, user, count=_number(request.POST.get("count")))
         messages.success(request, f"{count} tasks are reserved for {user}.")
     except TilthError as error:
@@ -176,18 +202,26 @@ def held(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _end_chosen(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    chosen = [int(pk) for pk in request.POST.getlist("assignment") if pk.isdecimal()]
+    chosen = [number for pk in request.POST.getlist("assignment") if (number := _number(pk))]
     rows = list(
         Assignment.objects.filter(campaign=campaign, pk__in=chosen).select_related(
             "task", "labeler", "campaign"
         )
     )
-    receiver = User.objects.filter(pk=_number(request.POST.get("receiver"))).first()
+    wanted = request.POST.get("receiver", "")
+    receiver = _active(campaign).filter(pk=_number(wanted)).first()
+    if not rows or (wanted and receiver is None):
+        fault = (
+            "Whom you chose takes no tasks here any more; choose again." if rows else "Choose tasks first."
+        )
+        messages.error(request, f"{fault} Nothing was changed.")
+        return redirect("labeling:held", campaign.pk)
     result = handover.end_many(
         Actor.of(request), campaign, rows, reason=request.POST.get("reason", ""), receiver=receiver
     )
     done = f"{result.moved} handed to {receiver}." if receiver else f"{result.ended} ended."
-    messages.success(request, done)
+    if result.moved or result.ended:
+        messages.success(request, done)
     for text in result.skipped[:20]:
         messages.warning(request, text)
     return redirect("labeling:held", campaign.pk)
@@ -200,12 +234,15 @@ def join(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     if request.method == "POST":
         try:
-            roster.join(Actor.of(request), campaign, consented=request.POST.get("consented") == "on")
+            consented, read = request.POST.get("consented") == "on", request.POST.get("read", "")
+            roster.join(Actor.of(request), campaign, consented=consented, read=read)
             messages.success(request, f"You take part in {campaign}.")
             return redirect("labeling:work")
         except TilthError as error:
             messages.error(request, error.message)
-    return render(request, "labeling/join.html", {"campaign": campaign, "pay": desk.pay_words(campaign)})
+    campaign.refresh_from_db()
+    context = {"campaign": campaign, "pay": desk.pay_words(campaign), "read": roster.digest(campaign.consent)}
+    return render(request, "labeling/join.html", context)
 
 
 @requires("labeling.work")

@@ -16,7 +16,6 @@ from tests.labeling.campaigns import campaign, guideline, join, labelers, task
 from tests.labeling.test_kinds import GOOD
 from tests.labeling.work import hand_in, label
 from tests.xss_corpus import PAYLOADS as HOSTILE
-from tilth.accounts.actions import api_tokens
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput, NotFound
 from tilth.text.storable import storable
@@ -364,30 +363,6 @@ def test_reviewers_agreement_is_reported(people, cast, as_role):
 
 
 # ---- the API
-
-
-@pytest.fixture
-def api(client, people):
-    secrets: dict[str, str] = {}
-
-    def ask(role, method, path, body=None):
-        scopes = [
-            "campaigns.view",
-            "campaigns.manage",
-            "campaigns.publish",
-            "guidelines.view",
-            "guidelines.edit",
-        ]
-        allowed = [s for s in scopes if role in {"lead", "admin"} or s in {"guidelines.view"}]
-        if role not in secrets:
-            actor = Actor(user=people[role])
-            secrets[role] = api_tokens.create_token(actor, name="t", scopes=allowed, days=1)[1]
-        return client.generic(
-            method, f"/api/v1/labeling{path}", json.dumps(body or {}), content_type="application/json",
-            headers={"Authorization": f"Bearer {secrets[role]}"},
-        )  # fmt: skip
-
-    return ask
 
 
 def test_a_campaign_is_run_over_the_api(api, people):
