@@ -14,7 +14,7 @@ from training.llm.config import Config
 class Stage:
     """One stage.
 
-    ``config`` names the settings class as ``module:class``; the program is ``training.llm.<name>``.
+    ``config`` names the settings class as ``module:class``; the program is ``training.llm.<module>``.
     ``train``, ``validation`` and ``evals`` list the dataset kinds allowed in each role; ``base`` says
     whether a checkpoint to start from is ``required``, ``optional`` or ``none``; ``makes`` is
     ``checkpoint`` or the dataset kind that its rows are.
@@ -35,7 +35,7 @@ class Stage:
     @property
     def program(self) -> str:
         """The module that ``python -m`` runs."""
-        return f"training.llm.{self.name}"
+        return f"training.llm.{self.config.partition(':')[0]}"
 
     @property
     def config_class(self) -> type[Config]:
@@ -45,7 +45,37 @@ class Stage:
         return found
 
 
-STAGES: dict[str, Stage] = {}
+_ALL = (
+    Stage(
+        "tokenizer",
+        "Tokenizer",
+        "Learn a vocabulary of byte-level tokens from documents",
+        "tokenizer:TokenizerConfig",
+        train=("documents",),
+        validation=("documents",),
+        base="none",
+    ),
+    Stage(
+        "pretrain",
+        "Pretraining",
+        "Train a model from nothing, or go on with one, on documents",
+        "pretrain:PretrainConfig",
+        train=("documents", "tokens"),
+        validation=("documents", "tokens"),
+        base="optional",
+        needs_tokenizer=True,
+    ),
+    Stage(
+        "import",
+        "Import",
+        "Take in a model in Hugging Face's layout, from a folder or the Hub",
+        "import_:ImportConfig",
+        train=(),
+        base="none",
+    ),
+)
+
+STAGES: dict[str, Stage] = {item.name: item for item in _ALL}
 
 
 def stage(name: str) -> Stage:
