@@ -1,24 +1,32 @@
 """The coverage matrix: what is wanted, there, open and missing by topic, difficulty and language."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from math import ceil
+from datetime import date
 
 from django.core.cache import cache
-from django.db.models import Count, F, Sum
-from django.utils import timezone
+from django.db.models import F, Q, Sum
 
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Task
-from labeling.progress import per_day
+from labeling.progress import forecast, per_day
 
 FRESH_SECONDS = 60
 MOST_CELLS = 500
 
+Key = tuple[str, str, str]
+"""Topic, difficulty, language; an empty part of a quota means any, of a task that it has none."""
+
+Counts = dict[Key, tuple[int, int]]
+"""Submissions that are there, and those that open tasks still want."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell. ``target`` is none where no quota asks for it; ``open`` tasks could still fill it."""
+    """One cell. ``target`` is none where no quota asks for it: then it holds the tasks of just these values.
+
+    ``open``: submissions that open tasks still want; ``finish``: when its gap is filled at this rate.
+    """
 
     topic: str
     difficulty: str
@@ -40,49 +48,53 @@ class Cell:
 
 
 def matrix(campaign: Campaign) -> list[Cell]:
-    """All cells with tasks or a quota; counts are at most a minute old."""
+    """All quotas, then all cells with tasks and no quota; counts are at most a minute old.
+
+    The queue serves the widest gap first, as a share of its target, so that all quotas are filled at about the
+    same time: when the campaign's rate has closed all gaps that open tasks can close.
+    """
     key = f"labeling:coverage:{campaign.pk}"
-    counted = cache.get(key)
+    counted: Counts | None = cache.get(key)
     if counted is None:
         counted = _count(campaign)
         cache.set(key, counted, FRESH_SECONDS)
-    rate, total = per_day(campaign), sum(submitted for submitted, _ in counted.values()) or 1
-    cells = {(q.topic, q.difficulty, q.language): q.target for q in campaign.quotas.all()}
-    found = []
-    for cell in sorted({*counted, *cells}, key=lambda c: (cells.get(c) is None, c))[:MOST_CELLS]:
-        submitted, open_ = _within(cell, counted)
-        target = cells.get(cell)
-        finish = _forecast((target or 0) - submitted, rate * submitted / total)
-        topic, difficulty, language = cell
-        found.append(Cell(topic, difficulty, language, target, submitted, open_, finish))
-    return found
-
-
-def _count(campaign: Campaign) -> dict[tuple[str, str, str], tuple[int, int]]:
-    rows = (
-        Task.objects.filter(campaign=campaign, role=Task.Role.NORMAL)
-        .exclude(state=Task.State.WITHDRAWN)
-        .values_list("topic", "difficulty", "language")
-        .annotate(done=Sum("submitted"), wanted=Sum(F("overlap")), tasks=Count("pk"))
-    )
-    return {(t, d, lang): (done or 0, (wanted or 0) - (done or 0)) for t, d, lang, done, wanted, _ in rows}
-
-
-def _within(
-    cell: tuple[str, str, str], counted: dict[tuple[str, str, str], tuple[int, int]]
-) -> tuple[int, int]:
-    """Counts of all tasks in a cell; an empty part of a quota means any."""
-    if cell in counted and all(cell):
-        return counted[cell]
-    inside = [
-        v
-        for key, v in counted.items()
-        if all(not want or want == have for want, have in zip(cell, key, strict=True))
+    targets = {(q.topic, q.difficulty, q.language): q.target for q in campaign.quotas.all()}
+    inside = _inside(counted, targets)
+    gaps = {cell: max(0, target - inside[cell][0]) for cell, target in targets.items()}
+    closable = {cell: min(gap, inside[cell][1]) for cell, gap in gaps.items()}
+    finish = forecast(campaign, sum(closable.values()), per_day(campaign))
+    found = [
+        Cell(*cell, target, *inside[cell], finish if 0 < gaps[cell] == closable[cell] else None)
+        for cell, target in sorted(targets.items())
     ]
-    return sum(v[0] for v in inside), sum(v[1] for v in inside)
+    others = sorted(cell for cell in counted if cell not in targets)
+    return [*found, *(Cell(*cell, None, *counted[cell]) for cell in others)][:MOST_CELLS]
 
 
-def _forecast(gap: int, rate: float) -> date | None:
-    if gap <= 0 or rate <= 0 or gap / rate > 3650:
-        return None
-    return timezone.now().date() + timedelta(days=ceil(gap / rate))
+def _count(campaign: Campaign) -> Counts:
+    open_ = Sum(F("overlap") - F("submitted"), filter=Q(state=Task.State.OPEN))
+    rows = Task.objects.filter(campaign=campaign, role=Task.Role.NORMAL).order_by()
+    cells = rows.values_list("topic", "difficulty", "language").annotate(done=Sum("submitted"), open=open_)
+    # What was handed in before a task was withdrawn is there all the same.
+    return {(t, d, lang): (done or 0, wanted or 0) for t, d, lang, done, wanted in cells if done or wanted}
+
+
+def _inside(counted: Counts, quotas: Mapping[Key, int]) -> Counts:
+    """Counts of all tasks in each quota's cell; one pass for each combination of parts that mean any."""
+    sums: dict[tuple[bool, bool, bool], Counts] = {}
+    for quota in quotas:
+        asked = (quota[0] != "", quota[1] != "", quota[2] != "")
+        if asked not in sums:
+            sums[asked] = _summed(counted, asked)
+    return {
+        quota: sums[quota[0] != "", quota[1] != "", quota[2] != ""].get(quota, (0, 0)) for quota in quotas
+    }
+
+
+def _summed(counted: Counts, asked: tuple[bool, bool, bool]) -> Counts:
+    found: Counts = {}
+    for (topic, difficulty, language), (done, wanted) in counted.items():
+        cell = (topic * asked[0], difficulty * asked[1], language * asked[2])
+        before = found.get(cell, (0, 0))
+        found[cell] = (before[0] + done, before[1] + wanted)
+    return found

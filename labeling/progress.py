@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from math import ceil
 
 from django.core.cache import cache
-from django.db.models import Sum
+from django.db.models import Min, Sum
 from django.utils import timezone
 
 from labeling import budget
@@ -13,6 +13,7 @@ from labeling.models.campaigns import Campaign, Tally
 from labeling.models.tasks import Task
 
 WINDOW_DAYS = 7
+FARTHEST_DAYS = 3650
 FRESH_SECONDS = 20
 LARGE = 20_000
 """The counts of a campaign with more tasks are kept for so long: nobody decides by the last twenty seconds."""
@@ -59,16 +60,30 @@ def _count(campaign: Campaign) -> Progress:
     wanted = (open_ + done) * campaign.overlap
     rate = per_day(campaign)
     left = wanted - submitted
-    goes_on = campaign.is_open and not budget.is_used_up(campaign, timezone.now())
-    days = left / rate if rate and goes_on else 0.0
-    finish = timezone.now().date() + timedelta(days=ceil(days)) if 0 < days < 3650 else None
-    return Progress(open_ + done, done, wanted, submitted, rate, finish)
+    return Progress(open_ + done, done, wanted, submitted, rate, forecast(campaign, left, rate))
+
+
+def forecast(campaign: Campaign, left: int, rate: float) -> date | None:
+    """The day on which so many more submissions are there; none where nobody can claim, or it is beyond ten years."""
+    if left <= 0 or rate <= 0 or left / rate > FARTHEST_DAYS or not campaign.is_open:
+        return None
+    if budget.is_used_up(campaign, timezone.now()):
+        return None
+    return timezone.now().date() + timedelta(days=ceil(left / rate))
 
 
 def per_day(campaign: Campaign) -> float:
-    """Submissions a day over the last week, today included as far as it has gone."""
-    since = timezone.now().date() - timedelta(days=WINDOW_DAYS - 1)
-    total = Tally.objects.filter(campaign=campaign, day__gte=since).aggregate(n=Sum("submitted"))["n"] or 0
-    started = max(since, campaign.state_at.date())
-    days = max(1, (timezone.now().date() - started).days + 1)
-    return total / days
+    """Submissions that fill ordinary tasks, a day over the last week, today included as far as it has gone.
+
+    Known answers, pilot tasks and what is handed in again bring no task nearer to its end. A campaign younger than
+    a week counts from the first day on which anything was done.
+    """
+    today = timezone.now().date()
+    since = today - timedelta(days=WINDOW_DAYS - 1)
+    week = Tally.objects.filter(campaign=campaign, day__gte=since, filled__gt=0)
+    found = week.aggregate(filled=Sum("filled"), first=Min("day"))
+    if not found["filled"]:
+        return 0.0
+    before = Tally.objects.filter(campaign=campaign, day__lt=since, filled__gt=0).exists()
+    started = since if before else found["first"]
+    return found["filled"] / (max(0, (today - started).days) + 1)

@@ -75,19 +75,19 @@ class Quality:
     reviews: dict[str, int]
 
 
-def quality(campaign: Campaign) -> Quality:
-    """The figures, at most five minutes old."""
-    key = f"labeling:quality:{campaign.pk}"
+def quality(campaign: Campaign, role: str = Task.Role.NORMAL) -> Quality:
+    """The figures of ordinary or of pilot tasks, at most five minutes old."""
+    key = f"labeling:quality:{campaign.pk}:{role}"
     found = cache.get(key)
     if found is None:
-        found = measure(campaign)
+        found = measure(campaign, role)
         cache.set(key, found, FRESH_SECONDS)
     return found
 
 
-def measure(campaign: Campaign) -> Quality:
+def measure(campaign: Campaign, role: str = Task.Role.NORMAL) -> Quality:
     """The figures as they are now."""
-    read = rows(campaign)
+    read = rows(campaign, role=role)
     comparisons = [c for row in read if (c := comparison(row, row.labeler))]
     return Quality(
         annotations=len(read),
@@ -100,11 +100,13 @@ def measure(campaign: Campaign) -> Quality:
     )
 
 
-def rows(campaign: Campaign, labelers: list[int] | None = None) -> list[Row]:
-    """The newest standing annotations of ordinary and pilot tasks, of everybody or of some."""
-    found = Annotation.objects.settled().filter(
-        campaign=campaign, state__in=STANDING, role__in=[Task.Role.NORMAL, Task.Role.PILOT]
-    )
+def rows(campaign: Campaign, labelers: list[int] | None = None, *, role: str = Task.Role.NORMAL) -> list[Row]:
+    """The newest standing annotations of ordinary tasks, of everybody or of some.
+
+    Those of a pilot (``role``) stand apart: everybody does the same tasks there, talks about them, and the
+    guideline changes after them, so a few of them would drown what the campaign itself agrees on.
+    """
+    found = Annotation.objects.settled().filter(campaign=campaign, state__in=STANDING, role=role)
     if labelers is not None:
         found = found.filter(labeler__in=labelers)
     newest = found.order_by("-submitted_at").values_list("task_id", "labeler_id", "measures", "comparison")
@@ -192,7 +194,7 @@ class Slice:
     accepted: Share | None
 
 
-def slices(campaign: Campaign, by: str) -> list[Slice]:
+def slices(campaign: Campaign, by: str, role: str = Task.Role.NORMAL) -> list[Slice]:
     """Quality and bias by cohort, of those who have submitted; groups of fewer than five people are not told."""
     working = Tally.objects.filter(campaign=campaign, submitted__gt=0).values("labeler")
     members = Member.objects.filter(campaign=campaign, user__in=working).values_list("user_id", flat=True)
@@ -200,7 +202,7 @@ def slices(campaign: Campaign, by: str) -> list[Slice]:
     groups = cohorts({user: cohort.get(user, "") for user in members})
     known = gold.by_labeler(campaign)
     found: dict[Hashable, Slice] = {
-        name: _slice(campaign, name, users, known) for name, users in groups.items()
+        name: _slice(campaign, name, users, known, role) for name, users in groups.items()
     }
     told = biases.suppress(found, lambda name: len(groups[str(name)]))
     return [
@@ -209,8 +211,8 @@ def slices(campaign: Campaign, by: str) -> list[Slice]:
     ]
 
 
-def _slice(campaign: Campaign, name: str, users: list[int], known: dict[int, Share]) -> Slice:
-    read = rows(campaign, users)
+def _slice(campaign: Campaign, name: str, users: list[int], known: dict[int, Share], role: str) -> Slice:
+    read = rows(campaign, users, role=role)
     found = biases.bias(c for row in read if (c := comparison(row, name)))
     first = campaign.task_kind.measures(campaign.schema)[:1]
     mine = Annotation.objects.settled().filter(campaign=campaign, labeler__in=users)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from labeling.models.annotations import UNDO
 from labeling.models.campaigns import Campaign
 from labeling.models.publications import Publication
+from labeling.models.tasks import Task
 from labeling.publish.rules import rules_for
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
@@ -89,9 +90,17 @@ def _params(
     options: dict[str, Any],
     expected: int,
 ) -> dict[str, Any]:
-    sources = campaign.tasks.exclude(source="").order_by().values_list("source", flat=True).distinct()
+    roles = [Task.Role.NORMAL, *(name for name, wanted in options.items() if wanted)]
+    sources = (
+        campaign.tasks.filter(role__in=roles)
+        .exclude(source="")
+        .order_by()
+        .values_list("source", flat=True)
+        .distinct()
+    )
     guidelines = (
-        campaign.annotations.exclude(guideline=None)
+        campaign.annotations.filter(role__in=roles)
+        .exclude(guideline=None)
         .order_by()
         .values_list("guideline__guideline__name", "guideline__number")
     )

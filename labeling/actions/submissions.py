@@ -173,8 +173,9 @@ def measure_disagreement(task: Task, campaign: Campaign) -> None:
 def _count(annotation: Annotation, assignment: Assignment, sign: int, **seconds: int) -> None:
     """The labeler's day and the quota; with ``sign`` -1 everything but the time is taken back."""
     campaign, day = assignment.campaign, annotation.submitted_at.date()  # taken back after midnight, too
-    tallies.add(campaign.pk, annotation.labeler_id, day, submitted=sign, **seconds)
-    if campaign.has_quotas and assignment.slot is not None and not _counted_before(annotation):
+    fills = assignment.slot is not None and not _counted_before(annotation)
+    tallies.add(campaign.pk, annotation.labeler_id, day, submitted=sign, filled=sign * fills, **seconds)
+    if campaign.has_quotas and fills:
         fill_quota(assignment.task, sign)
 
 

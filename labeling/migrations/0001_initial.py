@@ -348,6 +348,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField()),
                 ('submitted', models.PositiveIntegerField(default=0)),
+                ('filled', models.PositiveIntegerField(default=0, help_text='of them ordinary tasks handed in for the first time: what a forecast goes by')),
                 ('accepted', models.PositiveIntegerField(default=0)),
                 ('returned', models.PositiveIntegerField(default=0)),
                 ('rejected', models.PositiveIntegerField(default=0)),

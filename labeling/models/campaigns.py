@@ -280,6 +280,9 @@ class Tally(models.Model):
     labeler = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     day = models.DateField()
     submitted = models.PositiveIntegerField(default=0)
+    filled = models.PositiveIntegerField(
+        default=0, help_text="of them ordinary tasks handed in for the first time: what a forecast goes by"
+    )
     accepted = models.PositiveIntegerField(default=0)
     returned = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)

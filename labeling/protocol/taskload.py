@@ -6,7 +6,6 @@ among them as text, so that loading it is copying it. Memory stays bounded whate
 and of its rows. Pure.
 """
 
-import csv
 import io
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from tilth.datasets.import_.readers import BadRecord, Record
 from tilth.errors import InvalidInput, TilthError
 from tilth.jobs.reporting import Reporter, run_program
 from tilth.storage import Storage
-from tilth.text.cells import harmless
+from tilth.text.cells import Table
 
 CHUNK = 2_000
 CHUNK_CHARACTERS = 16_000_000
@@ -142,8 +141,8 @@ class Report:
 
     def __init__(self) -> None:
         self._text = io.StringIO()
-        self._writer = csv.writer(self._text)
-        self._writer.writerow(["row", "field", "problem"])
+        self._table = Table(self._text)
+        self._table.write(["row", "field", "problem"])
         self.rows, self.first = 0, ""
 
     def add(self, row: int, fault: tuple[str, str]) -> None:
@@ -151,7 +150,7 @@ class Report:
         self.rows += 1
         self.first = self.first or f"row {row}{f', {fault[0]}' if fault[0] else ''}: {fault[1]}"
         if self.rows <= MOST_FAULTS:
-            self._writer.writerow([row, *(harmless(cell) for cell in fault)])
+            self._table.write([row, *fault])
 
     def text(self) -> bytes:
         """The table as CSV."""

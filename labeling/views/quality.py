@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from labeling import display, gold, labelers, plots, quality
 from labeling.actions.guards import require_lead
 from labeling.models.annotations import Annotation
-from labeling.models.campaigns import Campaign, Member, Tally
+from labeling.models.campaigns import Campaign, CampaignState, Member, Tally
 from labeling.models.tasks import Task
 from labeling.people import leads_it, who
 from labeling.protocol.disagreement import disagreement
@@ -26,7 +26,8 @@ from tilth.accounts.permissions import requires
 def index(request: HttpRequest, pk: int) -> HttpResponse:
     """How far the labels can be trusted."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    found = quality.quality(campaign)
+    role = Task.Role.PILOT if _asks_for_pilot(request, campaign) else Task.Role.NORMAL
+    found = quality.quality(campaign, role)
     name = who(me(request), campaign)
     people = User.objects.in_bulk([key for key in found.by_labeler if isinstance(key, int)])
     by_labeler = [(name(people[key]), bias) for key, bias in found.by_labeler.items() if key in people]
@@ -45,10 +46,18 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
         else None,
         "cohorts": quality.COHORTS,
         "by": by,
-        "slices": quality.slices(campaign, by) if by in quality.COHORTS else [],
+        "of": role.value,
+        "has_pilot": campaign.tasks.filter(role=Task.Role.PILOT).exists(),
+        "slices": quality.slices(campaign, by, role) if by in quality.COHORTS else [],
         "height": 60 + 28 * max(1, len(by_labeler)),
     }
     return render(request, "labeling/quality.html", context)
+
+
+def _asks_for_pilot(request: HttpRequest, campaign: Campaign) -> bool:
+    """Whether the figures are the pilot's: as asked for, else as long as the pilot lasts."""
+    asked = request.GET.get("of", "")
+    return asked == "pilot" if asked in {"pilot", "normal"} else campaign.state == CampaignState.PILOT
 
 
 @requires("campaigns.view")

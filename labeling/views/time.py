@@ -1,6 +1,5 @@
 """Time and pay: a labeler's own, and a campaign's for its leads."""
 
-import csv
 from datetime import date
 from typing import Any
 
@@ -21,7 +20,7 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import put_error
 from tilth.errors import TilthError
-from tilth.text.cells import harmless
+from tilth.text.cells import Table
 
 
 class DeclareForm(forms.Form):
@@ -136,8 +135,8 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
     found = _led(request, pk)
     response = HttpResponse(content_type="text/csv")
     response["Content-Disposition"] = f'attachment; filename="statements-{found.name}-{date.today()}.csv"'
-    writer = csv.writer(response)
-    writer.writerow(
+    table = Table(response)
+    table.write(
         [
             "pseudonym",
             "name",
@@ -157,7 +156,7 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
     )
     for row in time.export(Actor.of(request), found):
         for line in row.lines:
-            who = (row.labeler.pseudonym, harmless(row.labeler.name), harmless(row.labeler.email))
+            who = (row.labeler.pseudonym, row.labeler.name, row.labeler.email)
             numbers = (
                 line["basis"],
                 line["rate"],
@@ -169,5 +168,5 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
                 row.corrected,
                 row.total,
             )
-            writer.writerow([*who, row.first_day, row.last_day, *numbers])
+            table.write([*who, row.first_day, row.last_day, *numbers])
     return response

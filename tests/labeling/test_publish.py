@@ -13,9 +13,9 @@ from labeling import quality
 from labeling.actions import claims, publications, reviews, tasks
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
-from labeling.models.campaigns import Tally
+from labeling.models.campaigns import Campaign, Tally
 from labeling.publish import database, program, rules
-from tests.labeling.campaigns import ANSWERS, campaign, join, labelers, task
+from tests.labeling.campaigns import ANSWERS, campaign, guideline, join, labelers, task
 from tests.labeling.work import hand_in, label
 from tilth.accounts.actors import Actor
 from tilth.datasets.lineage import versions_with
@@ -281,3 +281,48 @@ def test_a_failed_publication_leaves_the_name_free(cast, as_role):
     row.job.save()
     publications.give_up(row.job)
     assert DatasetVersion.objects.get().note == "The disk is full"
+
+
+def of_a_pilot(cast, lead):
+    """One pilot task and one ordinary one, each done by two people who agree; the pilot under an older guideline."""
+    made = campaign(overlap=2, state="pilot", lead=lead.user)
+    task(made, role="pilot", source="pilot-pages@1")
+    task(made, source="pages@1")
+    join(made, *cast)
+    for state in ("pilot", "live"):
+        Campaign.objects.filter(pk=made.pk).update(
+            state=state, guideline=guideline(number=1 if state == "pilot" else 2)
+        )
+        made.refresh_from_db()
+        for user in cast[:2]:
+            label(user, made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [("annotations", "everything")]
+    + [("preferences", rule) for rule in ("standing", "accepted", "adjudicated", "majority")],
+)
+def test_pilot_labels_are_published_only_on_request_by_every_rule(kind, rule, cast, go, as_role):
+    made = of_a_pilot(cast, as_role("lead"))
+    if rule == "accepted":
+        for one in Annotation.objects.all():
+            reviews.decide(as_role("reviewer"), one, Verdict("accept"))
+    if rule == "adjudicated":
+        for one in made.tasks.all():
+            winner = Annotation.objects.filter(task=one).first()
+            reviews.adjudicate(as_role("reviewer"), one, winner=winner, note="This one.")
+    each = 1 if rule in {"majority", "adjudicated"} else 2
+    pilots = {one.reference for one in Annotation.objects.filter(role="pilot")}
+    version, rows = go(made, kind, rule)
+    assert len(rows) == each
+    assert not pilots & {row["provenance"]["annotation"] for row in rows}
+    assert {"what": "pilot tasks", "count": 2} in load_manifest(version).missing
+    assert versions_with("guideline", "guideline:helpful@1") == [], "nothing in it was made by that version"
+    assert "pilot-pages@1" not in load_manifest(version).parents
+    asked, rows = go(made, kind, rule, pilot=True)
+    assert len(rows) == 2 * each
+    assert pilots & {row["provenance"]["annotation"] for row in rows}
+    assert versions_with("guideline", "guideline:helpful@1") == [asked]
+    assert {"pilot-pages@1", "pages@1"} <= set(load_manifest(asked).parents)

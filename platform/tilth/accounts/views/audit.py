@@ -1,6 +1,5 @@
 """Admin → Audit: what was done, by whom, to what; and the same as a CSV file."""
 
-import csv
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -13,6 +12,7 @@ from tilth.accounts.forms import AuditFilter
 from tilth.accounts.models import AuditEntry, AuditQuerySet
 from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import page_of
+from tilth.text.cells import Table
 
 COLUMNS = ["at", "actor", "actor_pseudonym", "token", "verb", "target", "data"]
 
@@ -61,22 +61,17 @@ def _narrow(form: AuditFilter) -> AuditQuerySet:
 
 
 class _Echo:
-    """A file that hands back what is written to it, so that csv.writer can feed a stream."""
+    """A file that hands back what is written to it, so that a table can feed a stream."""
 
     def write(self, value: str) -> str:
         return value
 
 
 def _lines(entries: AuditQuerySet) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+    table = Table(_Echo())
+    yield table.write(COLUMNS)
     for entry in entries.iterator(chunk_size=2000):
         pseudonym = entry.user.pseudonym if entry.user else ""
         data = json.dumps(entry.data, sort_keys=True, ensure_ascii=False)
         row = [entry.at.isoformat(), entry.actor, pseudonym, entry.token, entry.verb, entry.target, data]
-        yield writer.writerow([_inert(cell) for cell in row])
-
-
-def _inert(cell: str) -> str:
-    """A cell that a spreadsheet would run as a formula becomes text."""
-    return "'" + cell if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
+        yield table.write(row)

@@ -5,7 +5,6 @@ Memory is bounded: batches of rows, ids of mapped columns in a file on disk. An 
 only its own folder; the next one starts afresh. Pure: no Django.
 """
 
-import csv
 import io
 import json
 import sqlite3
@@ -27,7 +26,7 @@ from tilth.datasets.token_files import TokenWriter
 from tilth.datasets.writer import DatasetWriter
 from tilth.errors import InvalidInput
 from tilth.jobs.reporting import Reporter
-from tilth.text.cells import harmless
+from tilth.text.cells import Table
 
 BATCH_ROWS = 500
 MAX_REPORTED = 100_000
@@ -87,8 +86,8 @@ class ErrorReport:
         for file in self._files.values():
             stack.callback(file.detach)
             stack.callback(file.flush)
-        self._csv = csv.writer(self._files["csv"])
-        self._csv.writerow(["file", "row", "field", "message"])
+        self._csv = Table(self._files["csv"])
+        self._csv.write(["file", "row", "field", "message"])
         self.first: list[dict[str, Any]] = []
         self.count = 0
 
@@ -100,7 +99,7 @@ class ErrorReport:
         item = {"file": file, "row": row, "field": name, "message": message}
         if len(self.first) < 20:
             self.first.append(item)
-        self._csv.writerow([harmless(str(value)) for value in item.values()])
+        self._csv.write(item.values())
         self._files["jsonl"].write(json.dumps(item, ensure_ascii=False) + "\n")
 
 
