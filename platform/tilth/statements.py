@@ -10,13 +10,17 @@ Use it where requests come by the hundred a second; an ordinary queryset everywh
 """
 
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import Expression, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.query import get_related_populators
-from django.db.models.sql.subqueries import UpdateQuery
+from django.db.models.sql.subqueries import InsertQuery, UpdateQuery
+
+BIGGEST = 2**63 - 1
+"""The greatest number that a column can hold."""
 
 M = TypeVar("M", bound=models.Model)
 
@@ -47,7 +51,12 @@ class Given(Expression):
             return self.output_field.get_db_prep_save(value, connection)
         if value is None:
             raise ValueError(f"{self.name} is None: ask for isnull=True in a statement of its own")
-        return self.output_field.get_db_prep_value(value, connection)
+        found = self.output_field.get_db_prep_value(value, connection)
+        if isinstance(found, int) and not isinstance(found, bool):
+            # What is typed into an address may be any number, and a driver sends only what fits. Compared as a
+            # plain number, it meets the rows that it should: none has one beyond 64 bits.
+            return max(-BIGGEST, min(BIGGEST, int(found)))
+        return found
 
 
 def given(name: str, model: type[models.Model], field: str = "") -> Any:
@@ -58,16 +67,17 @@ def given(name: str, model: type[models.Model], field: str = "") -> Any:
 
 
 class Statement:
-    """SQL with its parameters, kept for each database; ``execute`` gives a cursor's answer."""
+    """SQL with its parameters, kept for each kind of database."""
 
     def __init__(self) -> None:
         self._plans: dict[str, Any] = {}
 
     def _plan(self, alias: str) -> Any:
         # Two threads may both compile it the first time; they make the same thing.
-        if alias not in self._plans:
-            self._plans[alias] = self._compile(alias)
-        return self._plans[alias]
+        vendor = connections[alias].vendor
+        if vendor not in self._plans:
+            self._plans[vendor] = self._compile(alias)
+        return self._plans[vendor]
 
     def _compile(self, alias: str) -> Any:
         raise NotImplementedError
@@ -160,33 +170,32 @@ class Insert(Statement):
         super().__init__()
         self._model, self._unique, self._changed = model, unique, update
 
-    def _compile(self, alias: str) -> tuple[str, list[Any], Any]:
-        meta, ops = self._model._meta, connections[alias].ops  # type: Any, Any
-        key = meta.auto_field
-        fields = [field for field in meta.local_concrete_fields if field is not key]
-        columns = ", ".join(ops.quote_name(field.column) for field in fields)
-        places = ", ".join(["%s"] * len(fields))
-        sql = f"INSERT INTO {ops.quote_name(meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608 - names of our own
-        if self._unique:
-            unique, changed = self._columns(self._unique), self._columns(self._changed)
-            sql += " " + ops.on_conflict_suffix_sql(fields, OnConflict.UPDATE, changed, unique)
-            key = None
-        elif key is not None:
-            sql += " " + ops.return_insert_columns([key])[0]
-        return sql, fields, key
-
-    def _columns(self, names: Iterable[str]) -> list[str]:
+    def _compile(self, alias: str) -> tuple[str, Iterable[Any], list[Any], Any]:
         meta: Any = self._model._meta
-        return [meta.get_field(name).column for name in names]
+        fields = [field for field in meta.local_concrete_fields if field is not meta.auto_field]
+        conflict = OnConflict.UPDATE if self._unique else None
+        unique, changed = (
+            [meta.get_field(name) for name in names] for names in (self._unique, self._changed)
+        )
+        query: Any = InsertQuery(
+            self._model, on_conflict=conflict, update_fields=changed, unique_fields=unique
+        )
+        row = SimpleNamespace(**{field.attname: Given(field.attname, field) for field in fields})
+        query.insert_values(fields, [row], raw=True)
+        compiler = query.get_compiler(alias)
+        key = None if self._unique else meta.auto_field
+        compiler.returning_fields = [key] if key else None
+        [(sql, params)] = compiler.as_sql()
+        return sql, params, fields, key
 
     def execute(self, instance: M) -> M:
         """Store the instance; it gets its key, unless it may have changed a row that was there."""
         alias = DEFAULT_DB_ALIAS
-        sql, fields, key = self._plan(alias)
+        sql, params, fields, key = self._plan(alias)
         connection = connections[alias]
-        values = [field.get_db_prep_save(field.pre_save(instance, add=True), connection) for field in fields]
+        values = {field.attname: field.pre_save(instance, add=True) for field in fields}
         with connection.cursor() as cursor:
-            cursor.execute(sql, values)
+            cursor.execute(sql, _bound(params, values, connection))
             if key is not None:
                 setattr(instance, key.attname, cursor.fetchone()[0])
         instance._state.adding, instance._state.db = False, alias

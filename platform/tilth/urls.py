@@ -5,6 +5,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from tilth.api import api
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # First, because every pause in typing asks for one of these.
+    path("labeling/", include("labeling.urls")),
     path("", include("tilth.loop.urls")),
     path("", include("tilth.accounts.entry_urls")),
     path("", include("tilth.accounts.urls")),
@@ -12,7 +14,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("ui/", include("tilth.ui.urls")),
     path("", include("tilth.jobs.urls")),
     path("curation/", include("curation.urls")),
-    path("labeling/", include("labeling.urls")),
     path("api/v1/", api.urls),
 ]
 

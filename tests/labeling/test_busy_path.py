@@ -79,6 +79,16 @@ def test_what_is_claimed_and_submitted_is_audited(place: Campaign, client_for: C
     assert verbs[-2:] == ["task.claim", "annotation.submit"]
 
 
+@pytest.mark.parametrize("number", [0, 2**31, 2**63, 10**30])
+def test_a_number_that_nothing_has_is_not_found(
+    number: int, place: Campaign, client_for: Callable[..., Client]
+):
+    client, body = client_for("labeler"), json.dumps({"token": "x", "revision": 0, "payload": {}})
+    for path in ("ahead/{}/", "work/{}/draft/", "work/{}/submit/", "work/{}/extend/", "work/{}/presence/"):
+        answer = client.post(f"/labeling/{path.format(number)}", body, content_type="application/json")
+        assert answer.status_code == 404, path
+
+
 @pytest.mark.parametrize("change", ["deactivate", "password", "expire"])
 def test_a_session_that_is_over_opens_nothing(
     change: str, place: Campaign, client_for: Callable[..., Client], people: dict[str, User]

@@ -2,16 +2,20 @@
 
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Case, F, Value, When
+from django.contrib.sessions.models import Session
+from django.db import IntegrityError, connection, connections, transaction
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
+from django.db.models import Case, F, Model, Value, When
+from django.db.models.sql.subqueries import InsertQuery
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeling.models.annotations import Attachment
+from labeling.models.annotations import Annotation, Attachment
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Assignment, DraftRevision, Task
 from tests.labeling.campaigns import campaign as make_campaign
@@ -102,6 +106,50 @@ def test_nothing_is_compared_with_none():
     """SQL's ``= NULL`` finds nothing, in silence; a statement refuses it."""
     with pytest.raises(ValueError, match="isnull"):
         JOBS.all(least=None, title="x", before=timezone.now())
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**30])
+def test_a_number_that_no_column_holds_is_found_nowhere(number: int):
+    job(priority=3)
+    by_pk = Select(lambda: Job.objects.filter(pk=value("pk", Job)))
+    raising = Update(lambda: (Job.objects.filter(pk=value("pk", Job)), {"priority": F("priority") + 1}))
+    assert by_pk.all(pk=number) == list(Job.objects.filter(pk=number)) == []
+    assert raising.execute(pk=number) == 0
+    least = Select(lambda: Job.objects.filter(priority__gte=value("least", Job, "priority")))
+    assert least.all(least=number) == list(Job.objects.filter(priority__gte=number))
+
+
+def test_a_statement_runs_on_the_database_of_the_moment(tmp_path: Path):
+    """Compiled for PostgreSQL it is not sent to SQLite, nor the other way round."""
+    session = Select(lambda: Session.objects.filter(session_key=value("session_key", Session)))
+    new = Insert(Session)
+    row = {"session_data": "x", "expire_date": timezone.now()}
+    new.execute(Session(session_key="here", **row))
+    assert session.first(session_key="here") is not None
+    ours = connections["default"]
+    other = SQLite({**ours.settings_dict, "NAME": str(tmp_path / "other"), "OPTIONS": {}}, "default")
+    connections["default"] = other
+    try:
+        with other.schema_editor() as editor:
+            editor.create_model(Session)
+        assert session.first(session_key="here") is None
+        new.execute(Session(session_key="there", **row))
+        assert session.first(session_key="there") is not None
+    finally:
+        other.close()
+        connections["default"] = ours
+    assert session.first(session_key="here") is not None and session.first(session_key="there") is None
+
+
+@pytest.mark.parametrize("model", [AuditEntry, Assignment, Annotation, DraftRevision])
+def test_an_insert_is_the_orms_own(model: type[Model]):
+    """Field by field what ``save`` sends, but for the values."""
+    key = model._meta.auto_field
+    query = InsertQuery(model)
+    query.insert_values([f for f in model._meta.local_concrete_fields if f is not key], [model()], raw=True)
+    compiler = query.get_compiler("default")
+    compiler.returning_fields = [key] if key else None
+    assert Insert(model)._compile("default")[0] == compiler.as_sql()[0][0]
 
 
 def test_what_a_statement_cannot_give_is_refused():
