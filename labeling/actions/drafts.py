@@ -17,6 +17,7 @@ from django.utils import timezone
 from labeling.actions.claims import open_hold
 from labeling.actions.guards import require_own
 from labeling.models.tasks import OPEN_STATES, Assignment, DraftRevision
+from labeling.models.time import Clock
 from labeling.protocol import inputs as input_log
 from labeling.protocol.activity import Spent, credit
 from labeling.protocol.payload import check_payload
@@ -92,7 +93,9 @@ def store(assignment: Assignment, save: Save, **more: Any) -> bool:
 
 def _write(assignment: Assignment, save: Save, more: dict[str, Any]) -> bool:
     now = timezone.now()
-    spent, seen_at = spend(assignment, save.active, save.idle, now)
+    busy = _busy_until(assignment, save.active)
+    since = assignment.seen_at or assignment.held_at
+    spent, seen_at = spend(assignment, save.active, save.idle, now, busy)
     changes: dict[str, Any] = {
         "draft": save.payload,
         "draft_revision": save.revision + 1,
@@ -115,6 +118,7 @@ def _write(assignment: Assignment, save: Save, more: dict[str, Any]) -> bool:
     }
     if not writing.execute(**based_on, **changes):
         return False
+    _count_busy(assignment, spent, since, busy)
     for name, value in changes.items():
         setattr(assignment, name, value)
     remember(assignment)
@@ -143,14 +147,40 @@ def _clock(assignment: Assignment) -> Assignment:
     return Assignment.objects.select_for_update(of=("self",)).only(*CLOCK).get(pk=assignment.pk)
 
 
-def spend(assignment: Assignment, active: float, idle: float, now: datetime) -> tuple[Spent, datetime]:
+def spend(
+    assignment: Assignment, active: float, idle: float, now: datetime, busy: datetime | None
+) -> tuple[Spent, datetime]:
     """What of the reported seconds counts since the assignment was last heard of, and until when that counts.
 
-    Seconds granted ahead of the clock are missing from the next report's: many reports get no more than one.
+    ``busy``: until when the person's work on any task has been counted. Seconds granted ahead of the clock are
+    missing from the next report's: many reports get no more than one.
     """
     since = assignment.seen_at or assignment.held_at
-    spent = credit(active, idle, (now - since).total_seconds())
+    free = (now - max(since, busy or since)).total_seconds()
+    spent = credit(active, idle, (now - since).total_seconds(), free)
     return spent, max(now, since + timedelta(seconds=spent.active + spent.idle))
+
+
+def _busy_until(assignment: Assignment, active: float) -> datetime | None:
+    """Until when this person's work has been counted, on whatever task; locked until the transaction ends.
+
+    Not looked at where no work is reported. Taken before the assignment's own row by everybody who takes both.
+    """
+    if active <= 0:
+        return None
+    rows = Clock.objects.select_for_update(of=("self",)).filter(labeler=assignment.labeler_id)
+    if not (found := rows.first()):
+        first = Clock(labeler_id=assignment.labeler_id, busy_until=assignment.held_at)
+        Clock.objects.bulk_create([first], ignore_conflicts=True)  # two first reports may come at once
+        found = rows.get()
+    return found.busy_until
+
+
+def _count_busy(assignment: Assignment, spent: Spent, since: datetime, busy: datetime | None) -> None:
+    """Move the person's clock on by what was counted as work."""
+    if busy is not None and spent.active > 0:
+        until = max(since, busy) + timedelta(seconds=spent.active)
+        Clock.objects.filter(labeler=assignment.labeler_id).update(busy_until=until)
 
 
 def remember(assignment: Assignment) -> None:
@@ -209,7 +239,11 @@ def presence(actor: Actor, assignment: Assignment, *, active: float, idle: float
     require_own(actor, assignment)
     if active < 0 or idle < 0:
         raise InvalidInput("Seconds are never negative.", field="active")
-    spent, seen_at = spend(_clock(assignment), active, idle, timezone.now())
+    busy = _busy_until(assignment, active)
+    clock = _clock(assignment)
+    since = clock.seen_at or clock.held_at
+    spent, seen_at = spend(clock, active, idle, timezone.now(), busy)
+    _count_busy(assignment, spent, since, busy)
     Assignment.objects.filter(pk=assignment.pk, state__in=OPEN_STATES).update(
         seen_at=seen_at,
         active_seconds=F("active_seconds") + spent.active,

@@ -19,6 +19,7 @@ from labeling.actions.guards import person, require_lead
 from labeling.actions.submissions import NotReady, fill_quota
 from labeling.models.annotations import UNDO, Annotation, AnnotationQuerySet, AnnotationState, Review
 from labeling.models.tasks import Assignment, AssignmentState, Task
+from labeling.people import who
 from labeling.protocol.payload import check_payload
 from labeling.protocol.rubric import check_scores
 from tilth.accounts import audit
@@ -286,11 +287,19 @@ def _take_slot_again(assignment: Assignment, task: int) -> None:
 
 @transaction.atomic
 def adjudicate(
-    actor: Actor, task: Task, *, winner: Annotation, note: str, payload: dict[str, Any] | None = None
+    actor: Actor,
+    task: Task,
+    *,
+    winner: Annotation,
+    note: str,
+    payload: dict[str, Any] | None = None,
+    seen: str = "",
 ) -> Review:
     """Decide between the annotations of a task: one of them is the result, or a text that begins from it.
 
-    All of them become ``adjudicated``: losing here is no rejection, and costs nobody their pay.
+    All of them become ``adjudicated``: losing here is no rejection, and costs nobody their pay. What somebody
+    else has decided is decided again by a lead alone, who names by ``seen`` (:func:`decision_mark`) the decision
+    that they have read.
     """
     require(actor, "labeling.review")
     if not note.strip():
@@ -300,7 +309,8 @@ def adjudicate(
         raise Conflict("This annotation is not among those to choose from.", code="not_open")
     if works_on(person(actor), task):
         raise PermissionDenied("Whoever annotated a task does not adjudicate it.")
-    final = check_edited(winner, payload) if payload is not None else edited(winner)
+    _not_over_somebody_else_s(actor, task, rows, seen)
+    final = _final_text(actor, winner, payload)
     review, _ = Review.objects.update_or_create(
         annotation=winner,
         reviewer=person(actor),
@@ -323,9 +333,61 @@ def adjudicate(
     return review
 
 
+def _final_text(actor: Actor, winner: Annotation, payload: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The decider's own text, if they wrote one: what another reviewer wrote stays that reviewer's."""
+    last = edit(winner)
+    if payload is None:
+        return last.payload if last is not None and last.reviewer_id == person(actor).pk else None
+    return check_edited(winner, payload)
+
+
+def _not_over_somebody_else_s(actor: Actor, task: Task, rows: list[Annotation], seen: str) -> None:
+    last = decision(rows)
+    if last is None or last.reviewer_id == person(actor).pk:
+        return
+    if decision_mark(last) != seen:
+        raise Conflict(
+            f"{decision_words(actor.user, task, rows, last)} Load the page again to read it in full.",
+            code="decided",
+        )
+    if not may_decide_again(actor.user, last):
+        raise PermissionDenied("Somebody has decided on this task; only a lead decides again.")
+
+
+def decision(rows: list[Annotation]) -> Review | None:
+    """The decision that stands between these annotations; none once another answer has come in since."""
+    if any(row.state != AnnotationState.ADJUDICATED for row in rows):
+        return None
+    found = Review.objects.filter(annotation__in=rows, decision=Decision.ADJUDICATE)
+    return found.select_related("reviewer").order_by("at", "id").last()
+
+
+def may_decide_again(user: Any, review: Review) -> bool:
+    """Whether this person may replace a decision: their own, or as a lead anybody's."""
+    return review.reviewer_id == user.pk or user.role in {Role.LEAD, Role.ADMIN}
+
+
+def decision_mark(review: Review | None) -> str:
+    """What tells one decision on a task from the next."""
+    return f"{review.pk}:{review.at.isoformat()}" if review is not None else ""
+
+
+def decision_words(viewer: Any, task: Task, rows: list[Annotation], review: Review) -> str:
+    """What was decided and by whom, as far as ``viewer`` may know; answers by the numbers of the page."""
+    by = who(viewer, task.campaign)(review.reviewer).replace("labeler ", "reviewer ")
+    at = next(n for n, row in enumerate(rows, 1) if row.pk == review.annotation_id)
+    text = ", with a final text of their own" if review.payload is not None else ""
+    return f"{by} has decided on this task: answer {at}{text}. They say: “{review.note}”"
+
+
+def edit(annotation: Annotation) -> Review | None:
+    """The review whose text stands for what was submitted, where a reviewer edited or wrote it."""
+    return annotation.reviews.exclude(payload=None).order_by("-at", "-id").first()
+
+
 def edited(annotation: Annotation) -> dict[str, Any] | None:
     """The answer as a reviewer edited or decided it last; it stands for what was submitted."""
-    last = annotation.reviews.exclude(payload=None).order_by("-at", "-id").first()
+    last = edit(annotation)
     return last.payload if last is not None else None
 
 

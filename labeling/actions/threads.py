@@ -15,6 +15,7 @@ from labeling.actions.guards import person, require_own
 from labeling.models.annotations import Annotation, AnnotationState, Message, Thread
 from labeling.models.campaigns import Campaign, Member, Visibility
 from labeling.models.tasks import Assignment, Task
+from labeling.people import leads_it
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import Role
@@ -63,11 +64,46 @@ def ask(actor: Actor, assignment: Assignment, *, topic: str, text: str, clause: 
 
 @transaction.atomic
 def appeal(actor: Actor, annotation: Annotation, text: str) -> Thread:
-    """A labeler asks for a decision on their work to be looked at again."""
+    """A labeler asks for a decision on their work to be looked at again: once for each decision."""
     require_own(actor, annotation.assignment)
-    if annotation.threads.filter(topic=Topic.APPEAL, open=True).exists():
-        raise Conflict("This decision is under appeal already; write in that conversation.", code="appealed")
+    # Locked, so that two clicks at once make one appeal.
+    annotation = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
+    if not may_appeal(annotation):
+        raise Conflict("Only what was returned or rejected can be appealed.", code="nothing_to_appeal")
+    if earlier := appeal_of(annotation):
+        raise _appealed("decision", earlier)
     return _open(actor, annotation.campaign, Topic.APPEAL, text, task=annotation.task, annotation=annotation)
+
+
+def may_appeal(annotation: Annotation) -> bool:
+    """Whether there is a decision against this submission that stands."""
+    against = {AnnotationState.RETURNED, AnnotationState.REJECTED}
+    return annotation.current and annotation.state in against and not annotation.stale
+
+
+def appeal_of(annotation: Annotation) -> Thread | None:
+    """The appeal against the newest decision on this submission, open or decided."""
+    last = annotation.reviews.order_by("at").last()
+    rows = annotation.threads.filter(topic=Topic.APPEAL)
+    return (rows.filter(opened_at__gte=last.at) if last else rows).order_by("-opened_at").first()
+
+
+def appeal_of_pause(member: Member) -> Thread | None:
+    """The appeal against the pause that stands, open or decided."""
+    rows = Thread.objects.filter(
+        topic=Topic.APPEAL, campaign=member.campaign_id, opened_by=member.user_id, annotation=None
+    )
+    return (rows.filter(opened_at__gte=member.paused_at) if member.paused_at else rows).first()
+
+
+def _appealed(what: str, earlier: Thread) -> Conflict:
+    if earlier.open:
+        return Conflict(f"This {what} is under appeal already; write in that conversation.", code="appealed")
+    return Conflict(
+        f"Your appeal against this {what} has been decided: {earlier.outcome} There is one appeal for each "
+        "decision; another is possible after a new one.",
+        code="appeal_decided",
+    )
 
 
 @transaction.atomic
@@ -76,6 +112,9 @@ def appeal_pause(actor: Actor, member: Member, text: str) -> Thread:
     require(actor, "labeling.work")
     if actor.user is None or member.user_id != actor.user.pk or member.state != Member.State.PAUSED:
         raise PermissionDenied("Only a pause of your own can be appealed.")
+    member = Member.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=member.pk)
+    if earlier := appeal_of_pause(member):
+        raise _appealed("pause", earlier)
     return _open(actor, member.campaign, Topic.APPEAL, text)
 
 
@@ -168,8 +207,13 @@ def _may_close(user: Any, thread: Thread) -> bool:
 
 @transaction.atomic
 def reopen(actor: Actor, thread: Thread) -> Thread:
-    """Go on with a closed thread."""
+    """Go on with a closed thread; with an appeal that was decided, only whoever leads the campaign."""
     _require_reader(actor, thread)
+    if thread.topic == Topic.APPEAL and not leads_it(actor.user, thread.campaign):
+        raise PermissionDenied(
+            "This appeal has been decided; only a lead of the campaign takes it up again. "
+            "After a new decision another appeal is possible."
+        )
     if not Thread.objects.filter(pk=thread.pk, open=False).update(open=True, updated_at=timezone.now()):
         raise Conflict("This conversation is open.", code="open")
     thread.refresh_from_db()

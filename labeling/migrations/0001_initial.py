@@ -506,6 +506,13 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Clock',
+            fields=[
+                ('labeler', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to=settings.AUTH_USER_MODEL)),
+                ('busy_until', models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='TimeEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -18,6 +18,18 @@ class Decision(models.TextChoices):
     REFUSED = "refused", "Refused"
 
 
+class Clock(models.Model):
+    """Until when one person's work at the screen has been counted, on whatever task: nobody has four hands."""
+
+    labeler = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, primary_key=True, related_name="+"
+    )
+    busy_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.labeler_id} until {self.busy_until}"
+
+
 class TimeEntry(models.Model):
     """Work away from the screen, declared by the labeler, approved by a lead."""
 

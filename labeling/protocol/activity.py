@@ -1,6 +1,11 @@
-"""Seconds of work, as far as a browser can be believed: nobody works longer than the clock has run."""
+"""Seconds of work, as far as a browser can be believed: nobody works longer than the clock has run.
+
+Whoever holds several tasks at once has two hands all the same: seconds with the hands on a task count once, for
+whichever task reported them first.
+"""
 
 from dataclasses import dataclass
+from math import inf
 
 GRACE_SECONDS = 5.0
 """Clocks and networks are not exact."""
@@ -17,8 +22,11 @@ class Spent:
     idle: float
 
 
-def credit(active: float, idle: float, elapsed: float) -> Spent:
-    """What of a report counts, given the seconds since the last one: together no more than has passed."""
+def credit(active: float, idle: float, elapsed: float, free: float = inf) -> Spent:
+    """What of a report counts, given the seconds since the last one: together no more than has passed.
+
+    ``free``: of these, the seconds that the person's other tasks have not been credited with.
+    """
     most = min(max(elapsed + GRACE_SECONDS, 0.0), LONGEST_SECONDS)
-    active = min(max(active, 0.0), most)
+    active = min(max(active, 0.0), most, max(free + GRACE_SECONDS, 0.0))
     return Spent(active, min(max(idle, 0.0), most - active))

@@ -28,22 +28,20 @@ def complete(schema: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str,
     return full
 
 
-def wrong(name: str, what: str) -> InvalidInput:
-    """The fault of one entry, in words that name it."""
-    return InvalidInput(f"{name.replace('_', ' ')} {what}.", code="bad_schema", field=name)
+def wrong(name: str, what: str, field: str = "") -> InvalidInput:
+    """The fault of one entry, in words that name it; ``field``: the entry, where ``name`` says more."""
+    return InvalidInput(f"{name.replace('_', ' ')} {what}.", code="bad_schema", field=field or name)
 
 
-def _check_type(name: str, value: Any, like: Any) -> None:
+def _check_type(name: str, value: Any, like: Any, field: str = "") -> None:
     if isinstance(like, bool):
-        _expect(isinstance(value, bool), name, "must be yes or no")
+        _expect(isinstance(value, bool), name, "must be yes or no", field)
     elif isinstance(like, int):
-        _expect(isinstance(value, int) and not isinstance(value, bool), name, "must be a whole number")
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        _expect(whole, name, "must be a whole number", field)
     elif isinstance(like, str):
-        _expect(
-            isinstance(value, str) and len(value) <= LONGEST,
-            name,
-            f"must be a text of at most {LONGEST} characters",
-        )
+        fits = isinstance(value, str) and len(value) <= LONGEST
+        _expect(fits, name, f"must be a text of at most {LONGEST} characters", field)
     else:
         _expect(isinstance(value, list), name, "must be a list")
         _expect(len(value) <= MOST_ENTRIES, name, f"may have {MOST_ENTRIES} entries at most")
@@ -56,13 +54,19 @@ def _check_entry(name: str, entry: Any, like: Sequence[Any]) -> None:
         _expect(isinstance(entry, Mapping), name, "must be a list of objects")
         missing = [key for key in like[0] if key not in entry]
         _expect(not missing, name, f"has an entry without {missing[0] if missing else ''}")
+        for key, value in like[0].items():
+            _check_type(f"{name}: {key}", entry[key], value, field=name)
+        unknown = sorted(set(entry) - set(like[0]))
+        _expect(
+            not unknown, name, f"has an entry with {unknown[0] if unknown else ''}, which is no part of it"
+        )
         return
     _expect(isinstance(entry, str) and bool(entry.strip()), name, "has an empty entry")
 
 
-def _expect(holds: bool, name: str, what: str) -> None:
+def _expect(holds: bool, name: str, what: str, field: str = "") -> None:
     if not holds:
-        raise wrong(name, what)
+        raise wrong(name, what, field)
 
 
 def named(name: str, entries: Sequence[Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import display
-from labeling.actions import attachments, flags, reviews
+from labeling.actions import attachments, flags, reviews, threads
 from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation, AnnotationState, Flag, Review
 from labeling.models.campaigns import Campaign, Visibility
@@ -226,7 +226,18 @@ def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
         context |= shown(rows[0]) | {"answers": _answers(request, task, rows)}
         payloads = {str(row["annotation"].pk): row["payload"] for _, row in context["answers"]}
         kept_as = f"adjudication:{task.pk}:{me(request).pk}"
-        context["editable"] = json.dumps({"payloads": payloads, "urls": _editor_urls(), "keptAs": kept_as})
+        decided = reviews.decision(rows)
+        context["editable"] = json.dumps(
+            {
+                "payloads": payloads,
+                "urls": _editor_urls(),
+                "keptAs": kept_as,
+                "seen": reviews.decision_mark(decided),
+            }
+        )
+        if decided is not None:
+            context["decided"] = reviews.decision_words(me(request), task, rows, decided)
+        context["may_decide"] = decided is None or reviews.may_decide_again(me(request), decided)
     return render(request, "labeling/adjudicate.html", context)
 
 
@@ -259,6 +270,7 @@ def adjudicate_decide(request: HttpRequest, body: dict[str, Any], pk: int) -> di
         winner=winner,
         note=text(body, "note"),
         payload=payload if isinstance(payload, dict) else None,
+        seen=text(body, "seen"),
     )
     messages.success(request, f"Decided. Task {task.position} has its result.")
     return {"next": reverse("labeling:disagreements", args=[task.campaign_id])}
@@ -296,8 +308,8 @@ def my_annotation(request: HttpRequest, pk: Any) -> HttpResponse:
     context = shown(found) | {
         "reviews": [*found.reviews.all(), *_adjudication(found)],
         "edited": _edited(found),
-        "appealed": found.threads.filter(topic="appeal").first(),
-        "may_appeal": found.state in {"returned", "rejected"},
+        "appealed": threads.appeal_of(found),
+        "may_appeal": threads.may_appeal(found),
         "attachments": attachments.shown(me(request), found.assignment),
     }
     return render(request, "labeling/my_annotation.html", context)

@@ -66,6 +66,7 @@ def thread(request: HttpRequest, pk: int) -> HttpResponse:
         "reviews": can(me(request), "labeling.review"),
         "own": found.opened_by_id == me(request).pk,
         "appellant": _paused(me(request), found),
+        "may_reopen": found.topic != Thread.Topic.APPEAL or leads_it(me(request), found.campaign),
     }
     return render(request, "labeling/thread.html", context)
 

@@ -20,7 +20,7 @@ from tests.labeling.test_kinds import GOOD
 from tests.labeling.work import label
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry
-from tilth.errors import PermissionDenied
+from tilth.errors import Conflict, PermissionDenied
 
 RIGHT, WRONG = {"grade": "0:3"}, {"grade": "1:3"}
 
@@ -185,6 +185,10 @@ def test_an_appeal_leads_the_lead_to_every_known_answer_and_the_labeler_to_none(
     thread = threads.visible(user).get()
     assert (thread.task, thread.annotation) == (None, None)
     assert record in leads.get(reverse("labeling:thread", args=[thread.pk])).content.decode()
+    member = Member.objects.get()
+    threads.close(lead, thread, "Clause short says otherwise.")
+    with pytest.raises(Conflict, match="Clause short says otherwise"):  # one appeal for each pause
+        threads.appeal_pause(Actor(user=user), member, "Again!")
     page = leads.get(record).content.decode()
     assert page.count("Answered") == 1
     for number in range(1, gold.LOOKS + 1):

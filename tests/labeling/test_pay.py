@@ -277,6 +277,64 @@ def test_a_save_counts_what_a_heartbeat_has_counted_meanwhile(paid, cast):
     assert (held.draft, round(held.active_seconds)) == ({"n": 1}, 295), "nothing lost, nothing twice"
 
 
+def held_for(made, user, minutes):
+    """One more task in hand since ``minutes`` ago."""
+    found = claims.claim(Actor(user=user), made, another=True)
+    since = timezone.now() - timedelta(minutes=minutes)
+    Assignment.objects.filter(pk=found.pk).update(held_at=since)
+    found.refresh_from_db()
+    return found
+
+
+def test_several_tasks_in_hand_count_no_more_than_the_clock_has_run(paid, cast):
+    me = Actor(user=cast[0])
+    first, second, third = (held_for(paid, cast[0], 10) for _ in range(3))
+    drafts.presence(me, first, active=400, idle=200)
+    drafts.save_draft(me, second, Save(second.hold_token, 0, {"n": 1}, active=600, idle=0))
+    drafts.presence(me, third, active=600, idle=0)
+    for found in (first, second, third):
+        found.refresh_from_db()
+    assert round(first.active_seconds) == 400
+    assert 200 <= second.active_seconds <= 206, "what the first left of the ten minutes"
+    assert sum(a.active_seconds for a in (first, second, third)) < 610
+    # What has been handed in still counts.
+    label(cast[0], paid)
+    drafts.presence(me, third, active=600, idle=0)
+    total = sum(Assignment.objects.values_list("active_seconds", flat=True))
+    passed = (timezone.now() - first.held_at).total_seconds()
+    assert total <= passed + 5
+
+
+def test_going_to_and_fro_between_tasks_loses_no_second(paid, cast, monkeypatch):
+    me = Actor(user=cast[0])
+    first, second = (held_for(paid, cast[0], 0) for _ in range(2))
+    began = timezone.now()
+    for beat in range(1, 21):
+        monkeypatch.setattr(
+            "labeling.actions.drafts.timezone.now", lambda b=beat: began + timedelta(seconds=30 * b)
+        )
+        drafts.presence(me, first, active=20, idle=10)
+        drafts.presence(me, second, active=10, idle=20)
+    for found in (first, second):
+        found.refresh_from_db()
+    assert (round(first.active_seconds), round(second.active_seconds)) == (400, 200)
+    assert (round(first.idle_seconds), round(second.idle_seconds)) == (200, 400), "both were open"
+
+
+def test_two_people_do_not_share_a_clock(paid, cast):
+    for user in cast[:2]:
+        drafts.presence(Actor(user=user), held_for(paid, user, 10), active=600, idle=0)
+    assert [round(s) for s in Assignment.objects.values_list("active_seconds", flat=True)] == [600, 600]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reports_of_several_tasks_sent_at_once_count_once(paid, cast):
+    me = Actor(user=cast[0])
+    held = [held_for(paid, cast[0], 10) for _ in range(3)]
+    at_once(*[lambda found=found: drafts.presence(me, found, active=600, idle=0) for found in held])
+    assert 600 <= sum(Assignment.objects.values_list("active_seconds", flat=True)) < 620
+
+
 @pytest.mark.django_db(transaction=True)
 def test_reports_sent_at_once_count_once(paid, cast):
     me, held = Actor(user=cast[0]), claims.claim(Actor(user=cast[0]), paid)

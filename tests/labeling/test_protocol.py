@@ -22,6 +22,7 @@ from labeling.protocol import (
 )
 from labeling.protocol.identity import uuid7
 from labeling.protocol.kind import Measure
+from labeling.protocol.registry import kind_of
 from labeling.protocol.rosterfile import read_roster
 from labeling.protocol.similarity import Index, contained, long_enough
 from tilth.errors import InvalidInput
@@ -388,3 +389,26 @@ def test_changes_are_told_by_clause():
     assert (found.added, found.removed, found.changed) == (["honesty"], ["honest"], ["short"])
     assert found.touched == {"honest", "short"}
     assert not guideline.compare(old, old[::-1]), "moving a clause changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "value", "complaint"),
+    [
+        ("rating", "criteria", {"title": 7}, "criteria: title must be a text"),
+        ("rating", "criteria", {"help": None}, "criteria: help must be a text"),
+        ("rating", "criteria", {"points": ["1: Bad", "2: Good"]}, "criteria: points must be a text"),
+        ("preference", "marks", {"title": {"en": "Helpful"}}, "marks: title must be a text"),
+        ("preference", "marks", {"name": 3}, "marks: name must be a text"),
+        ("preference", "marks", {"weight": 2}, "weight, which is no part"),
+        ("conversation", "outcomes", {"score": "2"}, "outcomes: score must be a whole number"),
+        ("conversation", "outcomes", {"score": True}, "outcomes: score must be a whole number"),
+        ("conversation", "outcomes", {"title": "x" * 2001}, "outcomes: title must be a text"),
+    ],
+)
+def test_every_column_of_a_list_in_a_schema_has_its_type(kind, entry, value, complaint):
+    found = kind_of(kind)
+    rows = [dict(row) for row in found.default_schema()[entry]]
+    rows[0] |= value
+    with pytest.raises(InvalidInput, match=complaint) as told:
+        found.check_schema({entry: rows})
+    assert told.value.field == entry

@@ -150,8 +150,9 @@ def test_a_final_answer_written_by_the_adjudicator_is_published_and_is_nobodys_a
     after = quality.agreement(quality.rows(made), made.task_kind.measures(made.schema)[0]).alpha
     assert after == before, "labelers agree as they did"
     assert not Tally.objects.filter(labeler=as_role("reviewer").user).exists()
-    # Decided once more by somebody else, as it stands: it stays what the first one made of it.
-    reviews.adjudicate(as_role("lead"), found, winner=one, note="As it stands.")
+    # Decided once more by a lead, as it stands: it stays what the first one made of it.
+    seen = reviews.decision_mark(review)
+    reviews.adjudicate(as_role("lead"), found, winner=one, note="As it stands.", seen=seen)
     assert go(made, "preferences", "accepted")[1][0]["strength"] == 1
 
 

@@ -252,6 +252,38 @@ def test_adjudication_chooses_a_result_and_rejects_nobody(cast, reviewer):
     assert Review.objects.get(annotation=one).payload == own
 
 
+def test_a_second_decision_does_not_silently_replace_the_first(cast, reviewer, second, people, client_for):
+    made = campaign(tasks=1, overlap=2, lead=people["lead"])
+    join(made, *cast)
+    one = label(cast[0], made)
+    two = label(cast[1], made, {**one.payload, "grade": "1:2"})
+    task = Task.objects.get()
+    address = reverse("labeling:task_adjudicate", args=[task.pk])
+    assert 'id="verdict"' in client_for("reviewer").get(address).content.decode()
+    reviews.adjudicate(second, task, winner=two, note="Clause honest.")
+    for actor in (reviewer, Actor(user=people["lead"])):  # both read the page before there was a decision
+        with pytest.raises(Conflict) as told:
+            reviews.adjudicate(actor, task, winner=one, note="The first.")
+        assert told.value.code == "decided"
+        assert "answer 2" in told.value.message and "Clause honest." in told.value.message
+        by = str(second.user) if actor is not reviewer else f"reviewer {second.user.pseudonym[:8]}"
+        assert by in told.value.message, "by whom, as far as this person may know"
+    page = client_for("reviewer").get(address).content.decode()
+    assert "answer 2" in page and "lead can decide again" in page and 'id="verdict"' not in page
+    with pytest.raises(PermissionDenied, match="only a lead"):
+        seen = reviews.decision_mark(reviews.decision(reviews.adjudicable(task)))
+        reviews.adjudicate(reviewer, task, winner=one, note="The first.", seen=seen)
+    two.refresh_from_db()
+    assert two.chosen and not Review.objects.filter(annotation=one).exists()
+    answer = {"winner": str(one.pk), "note": "Rather the first.", "seen": seen}
+    url = reverse("labeling:task_decide", args=[task.pk])
+    assert client_for("lead").post(url, answer, content_type="application/json").status_code == 200
+    one.refresh_from_db()
+    assert one.chosen
+    stale = client_for("admin").post(url, answer, content_type="application/json")
+    assert stale.status_code == 409 and "Rather the first." in stale.json()["message"]
+
+
 def test_whoever_works_on_a_task_neither_reads_its_answers_nor_decides_between_them(
     cast, reviewer, client_for
 ):
@@ -294,6 +326,33 @@ def test_an_appeal_can_turn_a_rejection_round(cast, reviewer, people):
     threads.close(lead, thread, "Accepted after all.")
     with pytest.raises(Conflict, match="closed"):
         threads.reply(Actor(user=cast[0]), thread, "Thank you")
+
+
+def test_there_is_one_appeal_for_each_decision(cast, reviewer, people, client_for):
+    done = submitted(cast, lead=people["lead"])
+    me, lead = Actor(user=cast[0]), Actor(user=people["lead"])
+    with pytest.raises(Conflict, match="returned or rejected"):
+        threads.appeal(me, done, "It will be refused.")
+    reviews.decide(reviewer, done, Verdict("return", note="Say why."))
+    done.refresh_from_db()
+    first = threads.appeal(me, done, "It says why.")
+    threads.close(lead, first, "It does not.")
+    with pytest.raises(Conflict, match="It does not") as told:
+        threads.appeal(me, done, "It does!")
+    assert told.value.code == "appeal_decided"
+    with pytest.raises(PermissionDenied, match="only a lead"):
+        threads.reopen(me, first)
+    client = Client()
+    client.force_login(cast[0], backend=BACKEND)
+    page = client.get(reverse("labeling:thread", args=[first.pk])).content.decode()
+    assert "one appeal for each decision" in page and "Reopen" not in page
+    page = client.get(reverse("labeling:my_annotation", args=[done.pk])).content.decode()
+    assert "It does not." in page and "Send the appeal" not in page
+    assert threads.reopen(lead, first).open, "a lead may take it up again"
+    again = hand_in(cast[0], claims.claim(me, done.campaign), {**done.payload, "reason": "Light."})
+    reviews.decide(reviewer, again, Verdict("reject", note="Copied."))
+    again.refresh_from_db()
+    assert threads.appeal(me, again, "It is not."), "a new decision can be appealed"
 
 
 def test_a_lead_does_not_turn_round_a_decision_on_their_own_work(people, reviewer):

@@ -38,7 +38,7 @@ async function edit() {
 function decide() {
   if (!chosen()) return verdict.complain(["Choose one of the answers."]);
   const payload = pane.hidden ? {} : { payload: fields.payload() };
-  return verdict.send(page.dataset.decide, { winner: chosen(), note: note.value, ...payload });
+  return verdict.send(page.dataset.decide, { winner: chosen(), note: note.value, seen: data.seen, ...payload });
 }
 
 const verdict = new Verdict(page, {
