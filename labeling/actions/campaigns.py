@@ -21,6 +21,7 @@ from tilth.accounts.models import Role, User
 from tilth.accounts.permissions import require
 from tilth.errors import Conflict, InvalidInput
 from tilth.text.reference import check_name
+from tilth.text.storable import storable
 
 State = CampaignState
 
@@ -88,7 +89,7 @@ def create(
 
 def checked_schema(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     """An answer schema completed by its kind; keys that would mean two things are refused."""
-    full = kind_of(kind).check_schema(schema)
+    full = kind_of(kind).check_schema(storable(schema))
     clash = collisions(kind_of(kind), full)
     if clash:
         raise InvalidInput(
@@ -200,7 +201,7 @@ def _note_skills(campaign: Campaign) -> None:
 def _write(campaign: Campaign, fields: dict[str, Any]) -> None:
     for name in PLAIN:
         if name in fields:
-            setattr(campaign, name, fields[name])
+            setattr(campaign, name, storable(fields[name]))
     if "guideline" in fields and campaign.pk is None:
         campaign.guideline = fields["guideline"]
     campaign.title = campaign.title.strip()
@@ -226,7 +227,8 @@ def _write(campaign: Campaign, fields: dict[str, Any]) -> None:
 
 
 def _within(campaign: Campaign, name: str, low: float, high: float) -> None:
-    if not low <= getattr(campaign, name) <= high:
+    value = getattr(campaign, name)
+    if value is None or not low <= value <= high:
         raise InvalidInput(
             f"{name.replace('_', ' ').capitalize()} must lie between {low:g} and {high:g}.", field=name
         )

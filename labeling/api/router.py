@@ -1,11 +1,12 @@
 """Labeling over the API: campaigns, tasks, imports, publications, guidelines."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema
+from pydantic import model_validator
 
 from labeling import tasklists
 from labeling.actions import campaigns, guidelines, imports, publications, tasks
@@ -15,12 +16,23 @@ from labeling.models.publications import Publication
 from labeling.models.tasks import Task, TaskImport
 from labeling.progress import progress
 from tilth.accounts.api_auth import bearer
+from tilth.text.storable import storable
 
 router = Router(tags=["labeling"])
 PAGE = 100
 
 
-class CampaignIn(Schema):
+class Sent(Schema):
+    """What a program sends, without what no database keeps."""
+
+    @model_validator(mode="after")
+    def _storable(self) -> Self:
+        for name in type(self).model_fields:
+            setattr(self, name, storable(getattr(self, name)))
+        return self
+
+
+class CampaignIn(Sent):
     """A campaign to make; what is left out has its default."""
 
     name: str
@@ -50,13 +62,13 @@ class CampaignOut(Schema):
     wanted: int
 
 
-class MoveIn(Schema):
+class MoveIn(Sent):
     """The state to move to."""
 
     to: str
 
 
-class TasksIn(Schema):
+class TasksIn(Sent):
     """Rows of any shape that imports understand."""
 
     rows: list[dict[str, Any]]
@@ -78,7 +90,7 @@ class TaskOut(Schema):
     overlap: int
 
 
-class ImportIn(Schema):
+class ImportIn(Sent):
     """A source of tasks: an upload's sha256, or a version such as ``pages@3`` with conditions on its rows."""
 
     upload: str = ""
@@ -103,7 +115,7 @@ class ImportOut(Schema):
     message: str
 
 
-class PublishIn(Schema):
+class PublishIn(Sent):
     """What to publish, as which kind, by which rule."""
 
     dataset: str
@@ -134,7 +146,7 @@ class GuidelineOut(Schema):
     clauses: list[dict[str, Any]] = []
 
 
-class GuidelineIn(Schema):
+class GuidelineIn(Sent):
     """A text to publish as the next version; the guideline is made where it is not there yet."""
 
     title: str = ""

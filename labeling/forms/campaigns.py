@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from labeling.forms.fields import JSONField, SeveralField
 from labeling.models.campaigns import PayBasis, Visibility
 from labeling.models.guidelines import GuidelineVersion
 from labeling.models.quality import Exam
@@ -52,7 +53,7 @@ class CampaignForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
         help_text="A short word; Markdown.",
     )
-    schema = forms.JSONField(required=False, widget=forms.HiddenInput)
+    schema = JSONField(required=False, widget=forms.HiddenInput)
     seen = forms.CharField(required=False, max_length=16, widget=forms.HiddenInput)
     overlap = forms.IntegerField(label="People per task", min_value=1, max_value=50, initial=1)
     hold_minutes = forms.IntegerField(
@@ -63,7 +64,7 @@ class CampaignForm(forms.Form):
         label="Expected minutes per task", min_value=1, max_value=10_000, initial=10
     )
     due = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    skills = forms.ModelMultipleChoiceField(
+    skills = SeveralField(
         Skill.objects.filter(archived=False), required=False, widget=forms.CheckboxSelectMultiple
     )
     languages = LanguagesField(
@@ -140,7 +141,7 @@ class CampaignForm(forms.Form):
 class LeadsForm(forms.Form):
     """Who leads a campaign."""
 
-    leads = forms.ModelMultipleChoiceField(
+    leads = SeveralField(
         User.objects.filter(role__in=[Role.LEAD, Role.ADMIN], is_active=True),
         widget=forms.CheckboxSelectMultiple,
     )

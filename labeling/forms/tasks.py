@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from labeling.forms.fields import JSONField
 from labeling.models.tasks import Task
 from labeling.protocol import taskfields
 from labeling.protocol.taskrows import FIELDS
@@ -49,7 +50,7 @@ class TextsForm(FacetsForm):
 class PayloadForm(FacetsForm):
     """What a task says, as JSON; answers are not part of it."""
 
-    payload = forms.JSONField(
+    payload = JSONField(
         label="Task", widget=forms.Textarea(attrs={"rows": 16, "class": "mono"}), help_text="JSON."
     )
 

@@ -20,6 +20,7 @@ from tilth.errors import InvalidInput, NotFound, TilthError
 from tilth.storage import Storage
 
 BLOCK = 1 << 20
+HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Incoming(Protocol):
@@ -120,7 +121,7 @@ def _record(actor: Actor, sha256: str, name: str, size: int) -> Upload:
 
 def find_upload(sha256: str) -> Upload:
     """The upload with this hash, or :class:`NotFound`."""
-    upload = Upload.objects.filter(sha256=sha256).first()
+    upload = Upload.objects.filter(sha256=sha256).first() if HASH.fullmatch(sha256) else None
     if upload is None:
         raise NotFound("there is no such upload; send the file again", code="no_upload", field="upload")
     return upload
