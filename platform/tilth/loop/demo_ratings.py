@@ -107,8 +107,8 @@ class Visitor:
 def take_part(person: Visitor, campaign: Campaign) -> None:
     """Read what taking part means, and agree."""
     address = reverse("labeling:join", args=[campaign.pk])
-    person.open(address)
-    person.send(address, consented="on")
+    read = person.open(address).xpath("//input[@name='read']/@value")
+    person.send(address, consented="on", read=str(read[0]))
 
 
 def work(person: Visitor, campaign: Campaign, opinion: Callable[[str], int]) -> int:
