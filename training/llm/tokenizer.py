@@ -7,6 +7,7 @@ from tokenizers import Tokenizer
 
 from tilth.errors import InvalidInput
 from training.llm import pretokens
+from training.llm.chat_template import TEMPLATE
 from training.llm.checkpoints import Checkpoint
 from training.llm.compression import Measured, gpt2, measure
 from training.llm.configs.tokenizer import TokenizerConfig
@@ -91,7 +92,7 @@ def _store(
     work: Workspace, config: TokenizerConfig, trained: Tokenizer, measured: dict[str, float]
 ) -> Checkpoint:
     made = work.scratch / "tokenizer"
-    pretokens.save(trained, made, config.context)
+    pretokens.save(trained, made, config.context, template=TEMPLATE)
     checkpoint = Checkpoint(
         run=work.spec.run,
         step=0,
