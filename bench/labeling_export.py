@@ -37,7 +37,7 @@ INSERT INTO labeling_annotation (id, assignment_id, task_id, campaign_id, labele
   submitted_at, idempotency_key, stale, reviews_wanted, contested)
 SELECT gen_random_uuid(), a.id, a.task_id, a.campaign_id, a.labeler_id, 1, true, 'submitted', 'normal',
   '{"grade": "0:2", "marks": {"helpful": "0", "truthful": "equal", "harmless": "na", "verbosity": "1"}, '
-  '"reason": "It says what to watch out for and when to call a doctor.", "clauses": [{"id": "honest"}], "edited": ""}',
+  '"reason": "It says what to watch out for and when to call a doctor.", "clauses": [{"id": "honest"}], "edited": {"0": "", "1": ""}}',
   1, '{"choice": "0", "preference": 2}', 1, a.guideline_id, '["honest"]', a.display, a.inputs, 95.5, 10,
   now() - interval '1 hour', a.hold_token, false, 0, false
 FROM labeling_assignment a;

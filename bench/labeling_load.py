@@ -165,8 +165,8 @@ class Labeler(threading.Thread):
                 number += 1
                 base = held["url"].partition("?")[0].rstrip("/")
                 payload = {
-                    "grade": "0:2",
-                    "marks": {"helpful": "0"},
+                    "grade": "A:2",
+                    "marks": {"helpful": "A"},
                     "reason": "It answers what was asked.",
                     "clauses": [],
                 }

@@ -1,11 +1,13 @@
-"""How a task is shown to one person: the order of its answers, and whether they appear at once or stream."""
+"""How a task is shown to one person: the order of its answers, what they are called, and whether they stream."""
 
 import random
 from collections.abc import Iterable
 from typing import Any
 
+from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Campaign
-from labeling.models.tasks import Candidate, Task
+from labeling.models.tasks import Assignment, Candidate, Task
+from labeling.protocol import letters
 from labeling.protocol.kind import Answer, TaskView
 from tilth.statements import Select, given
 
@@ -35,3 +37,13 @@ _CANDIDATES = Select(lambda: Candidate.objects.filter(task=given("task", Candida
 def view_of(task: Task, display: dict[str, Any] | None = None) -> TaskView:
     """A task as kinds see it, in the order of a display, else in stored order."""
     return TaskView(task.payload, answers(task), (display or {}).get("order", ()))
+
+
+def on_page(shown: Assignment | Annotation, payload: Any) -> Any:
+    """A stored payload as the page reads it on which this work is shown: answers by letter."""
+    return letters.to_page(shown.campaign.task_kind, payload, shown.display.get("order", ()))
+
+
+def off_page(shown: Assignment | Annotation, payload: Any) -> Any:
+    """What that page sent as it is stored: answers by position."""
+    return letters.from_page(shown.campaign.task_kind, payload, shown.display.get("order", ()))

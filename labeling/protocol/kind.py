@@ -6,7 +6,7 @@ A kind is one file in ``labeling/protocol/kinds/`` that ends in ``KIND = TaskKin
 
 Words used here: a *task payload* is what is shown (JSON, without the candidates); *candidates* are the
 answers shown, in their stored order; a *payload* is what the labeler made of it. Payloads speak of
-candidates by stored position, never by the side of the screen.
+candidates by stored position, never by the side of the screen; pages by letter (``protocol/letters.py``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -48,10 +48,15 @@ class TaskView:
         by_position = {answer.position: answer for answer in self.candidates}
         return [by_position[position] for position in self.order or sorted(by_position)]
 
+    @property
+    def places(self) -> list[int]:
+        """Stored positions in the order of the screen."""
+        return [answer.position for answer in self.shown]
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a payload cannot be submitted. ``path`` names the field (``messages.1.content``), or is empty."""
+    """Why a payload cannot be submitted. ``path`` names the page's field (``messages.1.content``), or is empty."""
 
     path: str
     message: str
@@ -120,6 +125,8 @@ class TaskKind:
     * ``rows(dataset_kind, submission)``: dataset rows without ``id`` and ``provenance``; may be none.
     * ``lengths(payload, task)``: for kinds that compare: (winner, lengths by position), for length bias;
       ``None`` where nobody won.
+    * ``rename(payload, names)``: for kinds whose payloads name candidates: the payload with every name (a
+      key of ``names``, as text) replaced; what names nothing counts as not answered.
     """
 
     name: str
@@ -144,6 +151,7 @@ class TaskKind:
     score: Callable[[Payload, Payload, Schema], float] | None = None
     read_gold: Callable[[Any, Schema], dict[str, Any]] | None = None
     lengths: Callable[[Payload, TaskView], tuple[int, list[int]] | None] | None = None
+    rename: Callable[[Payload, Mapping[str, str]], dict[str, Any]] | None = None
     upgrade: Callable[[Payload, int], dict[str, Any]] | None = None
     module: bool = field(default=False)
 

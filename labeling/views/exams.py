@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling.actions import exams, sittings
 from labeling.models.campaigns import Campaign
 from labeling.models.quality import Exam, ExamAttempt
+from labeling.protocol import letters
 from labeling.protocol.registry import all_kinds, kind_of
 from labeling.views.json import json_view
 from labeling.views.me import me
@@ -225,7 +226,7 @@ def question(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "questions": [(n, n not in missing) for n in range(len(found.items))],
         "answered": len(found.items) - len(missing),
         "lacks": sittings.problems(attempt, number) if kept else [],
-        "payload_json": json.dumps(kept or kind.blank(task, found.schema)),
+        "payload_json": json.dumps(letters.to_page(kind, kept or kind.blank(task, found.schema), task.order)),
         "last": number == len(found.items) - 1,
     }
     return render(request, "labeling/exam_question.html", context)
@@ -236,7 +237,11 @@ def question(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 def answer(request: HttpRequest, body: dict[str, Any], pk: int, number: int) -> dict[str, Any]:
     """Keep one answer."""
     attempt = _under_way(request, pk)
-    sittings.answer(Actor.of(request), attempt, number, body.get("payload"))  # type: ignore[arg-type]
+    payload = body.get("payload")
+    if number < len(attempt.exam.items):
+        order = exams.view_of(attempt.exam, number, attempt).order
+        payload = letters.from_page(kind_of(attempt.exam.kind), payload, order)
+    sittings.answer(Actor.of(request), attempt, number, payload)  # type: ignore[arg-type]  # the action checks it
     return {}
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from labeling.actions.drafts import DraftMoved
 from labeling.actions.safeguards import Noticed
 from labeling.actions.submissions import NotReady
+from labeling.display import on_page
 from tilth.errors import InvalidInput, TilthError
 from tilth.text.storable import storable
 
@@ -50,11 +51,15 @@ def fault(error: TilthError) -> dict[str, Any]:
     body: dict[str, Any] = {"code": error.code, "message": error.message, "field": error.field}
     if isinstance(error, DraftMoved):
         moved = error.assignment
-        body |= {"payload": moved.draft or {}, "revision": moved.draft_revision, "token": moved.hold_token}
+        body |= {"payload": on_page(moved, moved.draft or {})}
+        body |= {"revision": moved.draft_revision, "token": moved.hold_token}
     elif isinstance(error, NotReady):
         body["problems"] = [{"path": p.path, "message": p.message} for p in error.problems]
     elif isinstance(error, Noticed):
-        body["findings"] = error.findings
+        # Where a finding stands is named by stored positions, which no page shall tell.
+        body["findings"] = [
+            {name: f[name] for name in ("kind", "message", "passage")} for f in error.findings
+        ]
     return body
 
 

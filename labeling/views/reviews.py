@@ -146,7 +146,8 @@ def _rubric() -> list[dict[str, Any]]:
 def _editor_data(annotation: Annotation, reviewer: Any) -> dict[str, Any]:
     """What the page's script needs; an unfinished review is kept by its submission and its reviewer."""
     kept_as = f"review:{annotation.pk}:{reviewer.pk}"
-    return {"payload": annotation.payload, "urls": _editor_urls(), "keptAs": kept_as}
+    payload = display.on_page(annotation, annotation.payload)
+    return {"payload": payload, "urls": _editor_urls(), "keptAs": kept_as}
 
 
 def _editor_urls() -> dict[str, str]:
@@ -166,7 +167,8 @@ def _changes(earlier: Annotation, now: Annotation) -> list[Any]:
 def decide(request: HttpRequest, body: dict[str, Any], pk: Any) -> dict[str, Any]:
     """A decision; answers where the next submission is."""
     comments = body.get("comments")
-    scores, payload = body.get("scores"), body.get("payload")
+    found = _found(pk)
+    scores, payload = body.get("scores"), display.off_page(found, body.get("payload"))
     verdict = Verdict(
         decision=text(body, "decision"),
         comments=[c for c in comments if isinstance(c, dict)] if isinstance(comments, list) else [],
@@ -175,7 +177,6 @@ def decide(request: HttpRequest, body: dict[str, Any], pk: Any) -> dict[str, Any
         payload=payload if isinstance(payload, dict) else None,
         seconds=number(body, "seconds"),
     )
-    found = _found(pk)
     reviews.decide(Actor.of(request), found, verdict)
     try:
         following = reviews.claim(Actor.of(request), campaign=found.campaign_id)
@@ -223,8 +224,11 @@ def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
     if reviews.works_on(me(request), task):
         return render(request, "labeling/adjudicate.html", context | {"own": True})
     if rows:
-        context |= shown(rows[0]) | {"answers": _answers(request, task, rows)}
-        payloads = {str(row["annotation"].pk): row["payload"] for _, row in context["answers"]}
+        first = _read_as(task)
+        context |= shown(rows[0], seen=first.display) | {"answers": _answers(request, task, rows)}
+        payloads = {
+            str(row["annotation"].pk): display.on_page(first, row["payload"]) for _, row in context["answers"]
+        }
         kept_as = f"adjudication:{task.pk}:{me(request).pk}"
         decided = reviews.decision(rows)
         context["editable"] = json.dumps(
@@ -243,16 +247,21 @@ def adjudicate(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _answers(request: HttpRequest, task: Task, rows: list[Annotation]) -> list[tuple[str, dict[str, Any]]]:
     """Each answer as it stands (as a reviewer edited it, where one did), under a name that the viewer may know."""
-    name = who(me(request), task.campaign)
+    name, seen = who(me(request), task.campaign), _read_as(task).display
     found: list[tuple[str, dict[str, Any]]] = []
     for at, row in enumerate(rows, 1):
         stands = reviews.edited(row)
-        answer = shown(row, stands, rows[0].display) | {
+        answer = shown(row, stands, seen) | {
             "edited": stands is not None,
             "attachments": attachments.shown(me(request), row.assignment),
         }
         found.append((f"Answer {at}" if task.campaign.blind_review else name(row.labeler), answer))
     return found
+
+
+def _read_as(task: Task) -> Annotation:
+    """The annotation in whose order all of a task's are read; no decision changes which one it is."""
+    return task.annotations.select_related("campaign").order_by("submitted_at", "id")[0]
 
 
 @requires("labeling.review")
@@ -263,7 +272,7 @@ def adjudicate_decide(request: HttpRequest, body: dict[str, Any], pk: int) -> di
     winner = next((row for row in reviews.adjudicable(task) if str(row.pk) == text(body, "winner")), None)
     if winner is None:
         raise Conflict("Choose one of the answers.", code="no_winner")
-    payload = body.get("payload")
+    payload = display.off_page(_read_as(task), body.get("payload"))
     reviews.adjudicate(
         Actor.of(request),
         task,

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from labeling import display
 from labeling.actions import claims, drafts, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
@@ -35,16 +36,19 @@ def _mine(request: HttpRequest, pk: int, *, whole: bool = False) -> Assignment:
     return found
 
 
+_LIGHT_FIELDS = [f.name for f in Assignment._meta.concrete_fields if f.name != "draft"] + ["campaign__kind"]
+
+
 def _of_labeler(rows: QuerySet[Assignment]) -> QuerySet[Assignment]:
     return rows.filter(pk=given("pk", Assignment), labeler=given("labeler", Assignment))
 
 
 _WHOLE = Select(lambda: _of_labeler(Assignment.objects.select_related("campaign", "task")))
-_LIGHT = Select(lambda: _of_labeler(Assignment.objects.defer("draft")))
+_LIGHT = Select(lambda: _of_labeler(Assignment.objects.select_related("campaign").only(*_LIGHT_FIELDS)))
 _CAMPAIGN = Select(lambda: Campaign.objects.filter(pk=given("pk", Campaign)))
 
 
-def _save(body: dict[str, Any]) -> Save:
+def _save(body: dict[str, Any], assignment: Assignment) -> Save:
     revision = number(body, "revision")
     if revision < 0 or revision != int(revision):
         raise InvalidInput("revision must be a whole number from 0.", field="revision")
@@ -52,7 +56,7 @@ def _save(body: dict[str, Any]) -> Save:
     return Save(
         token=text(body, "token"),
         revision=int(revision),
-        payload=body.get("payload"),  # type: ignore[arg-type]  # the action checks it
+        payload=display.off_page(assignment, body.get("payload")),  # the action checks it
         tab=text(body, "tab"),
         inputs=inputs if isinstance(inputs, dict) else None,
         active=number(body, "active"),
@@ -64,7 +68,8 @@ def _save(body: dict[str, Any]) -> Save:
 @json_view
 def draft(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
     """Save a draft; answers its new revision and when it was saved."""
-    saved = drafts.save_draft(Actor.of(request), _mine(request, pk), _save(body))
+    assignment = _mine(request, pk)
+    saved = drafts.save_draft(Actor.of(request), assignment, _save(body, assignment))
     assert saved.draft_at is not None
     return {"revision": saved.draft_revision, "saved_at": saved.draft_at.isoformat()}
 
@@ -79,7 +84,7 @@ def restore(request: HttpRequest, body: dict[str, Any], pk: int, point: int) -> 
     saved = drafts.restore(
         Actor.of(request), assignment, earlier, token=text(body, "token"), revision=revision
     )
-    return {"revision": saved.draft_revision, "payload": saved.draft}
+    return {"revision": saved.draft_revision, "payload": display.on_page(saved, saved.draft)}
 
 
 @requires("labeling.work")
@@ -103,7 +108,7 @@ def _hold(held: Assignment) -> dict[str, Any]:
 def submit(request: HttpRequest, body: dict[str, Any], pk: int) -> dict[str, Any]:
     """Hand in; answers where to go next."""
     assignment = _mine(request, pk, whole=True)
-    handed = Handed(_save(body), key=text(body, "key"), noticed=body.get("noticed") is True)
+    handed = Handed(_save(body, assignment), key=text(body, "key"), noticed=body.get("noticed") is True)
     annotation = submissions.submit(Actor.of(request), assignment, handed)
     done = str(annotation.pk)
     following = "" if body.get("next") is False else next_address(request, assignment, done)

@@ -99,7 +99,7 @@ def _data(held: Assignment, payload: dict[str, Any]) -> dict[str, Any]:
         "asks": not campaign.task_kind.closed,
         "token": held.hold_token,
         "revision": held.draft_revision,
-        "payload": payload,
+        "payload": display.on_page(held, payload),
         "inputs": held.inputs,
         "stream": held.display.get("stream", 0),
         "heldAt": held.held_at.isoformat(),
@@ -113,7 +113,9 @@ def _data(held: Assignment, payload: dict[str, Any]) -> dict[str, Any]:
 def history(request: HttpRequest, pk: int) -> HttpResponse:
     """Earlier texts of the draft: one for each ten minutes, and what lost a conflict."""
     held = _mine(request, pk)
-    points = [(point, _read(point.payload)) for point in held.history.all()[:MOST_POINTS]]
+    points = [
+        (point, _read(display.on_page(held, point.payload))) for point in held.history.all()[:MOST_POINTS]
+    ]
     return render(request, "labeling/_history.html", {"assignment": held, "points": points})
 
 

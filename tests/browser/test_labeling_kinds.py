@@ -57,9 +57,58 @@ def test_a_comparison_by_keyboard_alone(page_for, people, shoot):
     right = done.display["order"][1]
     assert done.payload["grade"] == f"{right}:2"
     assert list(done.payload["marks"].values()) == [str(done.display["order"][0]), "equal", str(right), "na"]
-    assert done.payload["edited"] == f"{ANSWERS['preference'][right]} Always."
+    assert done.payload["edited"] == {
+        str(right): f"{ANSWERS['preference'][right]} Always.",
+        str(1 - right): "",
+    }
     assert done.inputs["typed"] == len("It names the reason. Always.")
     assert "model-0" not in page.content()
+
+
+def test_what_was_written_for_one_answer_is_never_taken_for_the_others(page_for, people, shoot):
+    made = campaign(tasks=1, schema={"edit_winner": True, "marks": []})
+    join(made, people["labeler"])
+    page = page_for("labeler", viewport={"width": 1280, "height": 900}, color_scheme="dark")
+    open_task(page, made)
+    page.locator("[data-edit-winner] > summary").click()
+    start, of_a, of_b = (
+        page.get_by_role("button", name="Start from the better answer"),
+        page.get_by_label("Answer A, better still"),
+        page.get_by_label("Answer B, better still"),
+    )
+    expect(page.get_by_text("Say first which answer is better.")).to_be_visible()
+    expect(start).to_be_disabled()
+    expect(of_a).to_be_hidden()
+    page.locator(".grade").get_by_text("A is better", exact=True).click()
+    start.click()
+    expect(of_a).to_be_focused()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" Always.")
+    page.locator(".grade").get_by_text("B is slightly better", exact=True).click()
+    expect(of_b).to_have_value("")
+    expect(page.get_by_text("counts only if answer A is the better one")).to_be_visible()
+    start.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" Never.")
+    page.get_by_label("Why?").fill("It is right.")
+    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
+    axe_clean(page)
+    shoot(page, "preference-two-edits-dark")
+    source = page.content()
+    assert '"0:' not in source and '"1:' not in source
+    page.reload()
+    page.locator("#workspace[data-ready]").wait_for()
+    expect(page.get_by_label("B is slightly better")).to_be_checked()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
+    done = Annotation.objects.get()
+    left, right = done.display["order"]
+    texts = ANSWERS["preference"]
+    assert done.payload["grade"] == f"{right}:1"
+    assert done.payload["edited"] == {
+        str(left): f"{texts[left]} Always.",
+        str(right): f"{texts[right]} Never.",
+    }
 
 
 def test_a_rating_by_keyboard_alone(page_for, people, shoot):

@@ -16,7 +16,7 @@ from tests.labeling.campaigns import campaign
 from tilth.accounts.models import AuditEntry, User
 
 pytestmark = pytest.mark.django_db
-ANSWER = {"grade": "0:2", "marks": {"helpful": "0"}, "reason": "It answers what was asked.", "clauses": []}
+ANSWER = {"grade": "A:2", "marks": {"helpful": "A"}, "reason": "It answers what was asked.", "clauses": []}
 
 
 @pytest.fixture

@@ -285,3 +285,22 @@ def test_the_button_for_another_attempt_stands_where_attempts_are_listed(client_
         "Give another attempt"
         not in client_for("researcher").get(reverse("labeling:exam", args=[exam.pk])).content.decode()
     )
+
+
+def test_a_question_names_its_answers_by_letter(client_for, exam):
+    client = client_for("labeler")
+    client.post(reverse("labeling:exam_sit", args=[exam.pk]))
+    attempt = exam.sittings.get()
+    kept = set()
+    for number in range(len(exam.items)):
+        left = exams.view_of(exam, number, attempt).order[0]
+        address = reverse("labeling:exam_answer", args=[exam.pk, number])
+        body = {"payload": {"grade": "A:2", "reason": "It is right."}}
+        assert client.post(address, json.dumps(body), content_type="application/json").status_code == 200
+        attempt.refresh_from_db()
+        assert attempt.answers[str(number)]["grade"] == f"{left}:2"
+        page = client.get(reverse("labeling:exam_question", args=[exam.pk, number]))
+        assert json.loads(page.context["payload_json"])["grade"] == "A:2"
+        kept.add(left)
+    beyond = reverse("labeling:exam_answer", args=[exam.pk, len(exam.items)])
+    assert client.post(beyond, "{}", content_type="application/json").status_code == 404

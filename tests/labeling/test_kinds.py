@@ -8,7 +8,7 @@ from django.template.loader import get_template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.protocol import messages
+from labeling.protocol import letters, messages
 from labeling.protocol.kind import Answer, Submission, TaskView
 from labeling.protocol.registry import all_kinds, collisions, kind_of
 from labeling.protocol.sources import check_sources
@@ -112,7 +112,11 @@ def test_turns_that_are_not_there_cannot_be_judged():
 
 @pytest.mark.parametrize(("name", "kind"), [(n, k) for n in KINDS for k in kind_of(n).publishes])
 def test_what_a_kind_publishes_fits_the_schema(name, kind):
-    payload = {**GOOD[name], "edited": "Better.", "turns": {"1": {"mark": "bad", "alternative": "When?"}}}
+    payload = {
+        **GOOD[name],
+        "edited": {"0": "Better."},
+        "turns": {"1": {"mark": "bad", "alternative": "When?"}},
+    }
     payload = {k: v for k, v in payload.items() if k in GOOD[name] or k == "edited" and name == "preference"}
     if name == "conversation":
         payload["turns"] = {"1": {"mark": "bad", "alternative": "For how many, and when?"}}
@@ -127,7 +131,9 @@ def test_a_preference_speaks_of_answers_not_of_sides():
     kind, full = kind_of("preference"), kind_of("preference").default_schema()
     turned = view("preference", order=(1, 0))
     grades = {row["key"]: row["value"] for row in kind.view(turned, full)["grades"]}
-    assert (grades["1"], grades["7"], grades["0"]) == ("1:3", "0:3", "both_bad")
+    assert (grades["1"], grades["7"], grades["0"]) == ("A:3", "B:3", "both_bad")
+    assert letters.from_page(kind, {"grade": grades["1"]}, turned.order) == {"grade": "1:3"}
+    assert kind.facts({"grade": "1:3"}, turned, full) == [("Grade", "A is significantly better")]
     assert kind.measure({"grade": "1:2", "marks": {}}, turned, full)["preference"] == -2
     assert "preference" not in kind.measure({"grade": "both_bad"}, turned, full)
 
@@ -146,11 +152,11 @@ def test_a_preference_publishes_the_winner_with_its_strength_and_models():
 
 
 def test_an_edited_winner_is_better_than_the_winner():
-    payload = {**GOOD["preference"], "edited": "Because of Rayleigh scattering of short waves."}
+    payload = {**GOOD["preference"], "edited": {"0": "Because of Rayleigh scattering of short waves."}}
     made = submission("preference", payload, edit_winner=True)
     first, second = kind_of("preference").rows("preferences", made)
     assert second["rejected"] == first["chosen"]
-    assert second["chosen"][0]["content"] == payload["edited"]
+    assert second["chosen"][0]["content"] == payload["edited"]["0"]
 
 
 @pytest.mark.parametrize(

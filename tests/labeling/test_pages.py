@@ -1,6 +1,8 @@
 """Pages and the API by HTTP: who sees what, quality figures, attachments, faults as JSON."""
 
+import html
 import json
+import re
 
 import pytest
 from django.urls import reverse
@@ -11,6 +13,7 @@ from labeling.actions.reviews import Verdict
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Campaign, Profile
 from labeling.models.guidelines import GuidelineRead
+from labeling.models.tasks import Assignment
 from labeling.people import who
 from tests.labeling.campaigns import campaign, guideline, join, labelers, task
 from tests.labeling.test_kinds import GOOD
@@ -68,12 +71,58 @@ def test_the_workspace_talks_in_json(client_for, people):
     done = post(
         client,
         "submit",
-        {**save, "revision": 1, "payload": GOOD["preference"], "key": "a-key-of-its-own"},
+        {**save, "revision": 1, "payload": {**GOOD["preference"], "grade": "A:3"}, "key": "a-key-of-its-own"},
         held["id"],
     )
     following = made.assignments.get(state="held")
     assert done.json()["next"].startswith(reverse("labeling:assignment", args=[following.pk]))
     assert post(client, "draft", save, held["id"]).json()["code"] == "hold_ended"
+
+
+def pane_of(page):
+    """The work pane and what its scripts start from, without what differs from task to task."""
+    text = page.content.decode()
+    data = json.loads(html.unescape(re.search(r'data-workspace="([^"]*)"', text)[1]))
+    return text[text.index('<form id="pane"') : text.index("</form>", text.index('<form id="pane"'))], data[
+        "payload"
+    ]
+
+
+def test_nothing_on_the_page_of_a_comparison_tells_how_its_answers_are_stored(client_for, people):
+    made = campaign(schema={"edit_winner": True})
+    join(made, people["labeler"])
+    texts = ["Because of scattering.", "Because of the sea."]
+    client, told = client_for("labeler"), []
+    for order in ([0, 1], [1, 0]):
+        task(made, answers=[texts[position] for position in order])
+        held = claims.claim(Actor(user=people["labeler"]), made, another=True)
+        Assignment.objects.filter(pk=held.pk).update(display={"order": order, "stream": 0})
+        shown = [pane_of(client.get(reverse("labeling:assignment", args=[held.pk])))]
+        page = {
+            "grade": "B:1",
+            "marks": {"helpful": "A"},
+            "reason": "jane.roe@company.com",
+            "edited": {"A": "", "B": "Mine: jane.roe@company.com"},
+        }
+        save = {"token": held.hold_token, "revision": 0, "payload": page, "key": "a-key-of-its-own"}
+        post(client, "draft", save, held.pk)
+        stored = Assignment.objects.get(pk=held.pk).draft
+        assert stored["grade"] == f"{order[1]}:1" and stored["edited"][str(order[1])] == page["edited"]["B"]
+        shown.append(pane_of(client.get(reverse("labeling:assignment", args=[held.pk]))))
+        assert shown[1][1] == page
+        conflict = post(client, "draft", {**save, "payload": {}}, held.pk).json()
+        assert conflict["payload"] == page
+        point = held.history.order_by("pk").first()
+        again = {"token": held.hold_token, "revision": 1}
+        earlier = post(client, "restore", again, held.pk, point.pk).json()["payload"]
+        history = client.get(reverse("labeling:history", args=[held.pk])).content.decode()
+        noticed = post(client, "submit", {**save, "revision": 2}, held.pk).json()
+        unready = post(
+            client, "submit", {**save, "revision": 2, "payload": {**page, "grade": "equal"}}, held.pk
+        ).json()
+        told.append([shown, earlier, re.findall(r"<d[td].*", history), noticed, unready])
+    assert told[0] == told[1]
+    assert told[0][3]["code"] == "noticed" and told[0][4]["problems"][0]["path"] == "edited.B"
 
 
 @pytest.mark.parametrize(

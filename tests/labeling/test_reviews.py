@@ -1,5 +1,7 @@
 """Review, adjudication, flags and conversations."""
 
+import json
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -546,3 +548,31 @@ def test_what_a_reviewer_made_of_an_answer_is_shown_beside_it(kind, cast, review
     ):
         assert "As it was accepted" in page.content.decode()
         assert text in page.content.decode()
+
+
+def test_reviewers_pages_name_answers_by_letter_too(cast, client_for):
+    made = campaign(tasks=1, overlap=2, review_rate=1.0)
+    join(made, *cast[:2])
+    one = label(cast[0], made, {"grade": "0:3", "reason": "It is right."})
+    two = label(cast[1], made, {"grade": "1:2", "reason": "It is not."})
+    Annotation.objects.filter(pk=one.pk).update(display={"order": [1, 0]})
+    Annotation.objects.filter(pk=two.pk).update(display={"order": [0, 1]})
+    client = client_for("reviewer")
+    page = client.get(reverse("labeling:review_annotation", args=[one.pk]))
+    assert json.loads(page.context["editable"])["payload"]["grade"] == "B:3"
+    verdict = {"decision": "edit", "payload": {"grade": "A:1", "reason": "The other, slightly."}}
+    address = reverse("labeling:review_decide", args=[one.pk])
+    assert client.post(address, json.dumps(verdict), content_type="application/json").status_code == 200
+    assert Review.objects.get().payload["grade"] == "1:1"
+    page = client_for("lead").get(reverse("labeling:task_adjudicate", args=[one.task_id]))
+    read = json.loads(page.context["editable"])["payloads"]
+    assert [read[str(row.pk)]["grade"] for row in (one, two)] == ["A:1", "A:2"], (
+        "all in the order of the first"
+    )
+    own = {"winner": str(two.pk), "note": "So.", "payload": {"grade": "B:3", "reason": "Mine."}}
+    Annotation.objects.filter(pk=one.pk).update(state="rejected")  # the first is gone: A stays what it was
+    address = reverse("labeling:task_decide", args=[one.task_id])
+    assert (
+        client_for("lead").post(address, json.dumps(own), content_type="application/json").status_code == 200
+    )
+    assert Review.objects.get(annotation=two).payload["grade"] == "0:3"

@@ -6,11 +6,11 @@ from. Payloads name the stored position of the better answer, never the side of 
 
 ``grade`` "0:3" (the answer stored first is significantly better) to "1:3", "equal" or "both_bad";
 ``marks``: criterion → "0", "1", "equal" or "na" (each criterion is compared, not rated); ``reason``;
-``clauses``; ``edited``: the winner as it should have been, where the schema asks for it and answers are
-single turns. Whole conversations that begin alike have that beginning as their prompt, as TRL splits them.
+``clauses``; ``edited``: by stored position, an answer as it should have been, where the schema asks for the
+winner's and answers are single turns (each answer keeps its own: only the winner's is published). Whole conversations that begin alike have that beginning as their prompt, as TRL splits them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labeling.protocol import messages, schemas
@@ -26,10 +26,12 @@ from labeling.protocol.kind import (
     TaskView,
     Text,
 )
+from labeling.protocol.letters import letters
 from labeling.protocol.payload import mapping
 from tilth.errors import InvalidInput
 
 STRENGTHS = {3: "significantly better", 2: "better", 1: "slightly better"}
+NEITHER = {"equal", "both_bad"}
 MARK_VALUES = {"0", "1", "equal", "na"}
 MARK_KEYS = "qwert"
 """Keys of a mark's row: left, equal, right, does not apply."""
@@ -77,13 +79,14 @@ def check_task(payload: Payload, candidates: Sequence[Answer]) -> dict[str, Any]
 def blank(task: TaskView, schema: Schema) -> dict[str, Any]:
     """Nothing is chosen beforehand."""
     marks = {mark["name"]: None for mark in schema["marks"]}
-    return {"grade": None, "marks": marks, "reason": "", "clauses": [], "edited": ""}
+    edited = {str(answer.position): "" for answer in task.candidates}
+    return {"grade": None, "marks": marks, "reason": "", "clauses": [], "edited": edited}
 
 
 def grade(payload: Payload) -> tuple[str, int]:
     """The choice and its strength (0 where neither is better), as ``grade`` spells them: ``0:3``, ``equal``."""
     choice, _, strength = str(payload.get("grade") or "").partition(":")
-    if choice in {"equal", "both_bad"} and not strength:
+    if choice in NEITHER and not strength:
         return choice, 0
     if choice in {"0", "1"} and strength in {"1", "2", "3"}:
         return choice, int(strength)
@@ -109,20 +112,43 @@ def check(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
 
 
 def _check_edited(payload: Payload, task: TaskView, schema: Schema) -> list[Problem]:
-    edited = edited_winner(payload, task, schema)
-    if not edited:
-        return []
+    edited = _edits(payload) if _editable(task, schema) else {}
     choice, _ = grade(payload)
-    if choice not in {"0", "1"}:
-        return [Problem("edited", "There is no better answer to edit: grade one as better, or empty this.")]
-    if any(answer.position == int(choice) and answer.text.strip() == edited for answer in task.candidates):
-        return [Problem("edited", "This is the better answer unchanged: edit it, or empty this.")]
+    fields = {position: f"edited.{letter}" for position, letter in letters(task.places).items()}
+    if edited and choice not in {"0", "1"}:
+        field = next(field for position, field in fields.items() if position in edited)
+        return [Problem(field, "There is no better answer to edit: grade one as better, or empty this.")]
+    if any(str(a.position) == choice and a.text.strip() == edited.get(choice) for a in task.candidates):
+        return [Problem(fields[choice], "This is the better answer unchanged: edit it, or empty this.")]
     return []
+
+
+def _edits(payload: Payload) -> dict[str, str]:
+    """Answers as they should have been, by stored position; those that were left alone are left out."""
+    texts = {position: str(text or "").strip() for position, text in mapping(payload.get("edited")).items()}
+    return {position: text for position, text in sorted(texts.items()) if text and position in {"0", "1"}}
 
 
 def edited_winner(payload: Payload, task: TaskView, schema: Schema) -> str:
     """What the winner was made into; nothing where this is not asked for."""
-    return str(payload.get("edited") or "").strip() if _editable(task, schema) else ""
+    choice, _ = grade(payload)
+    return _edits(payload).get(choice, "") if _editable(task, schema) else ""
+
+
+def rename(payload: Payload, names: Mapping[str, str]) -> dict[str, Any]:
+    """The payload with other names for the answers in its grade, its marks and its edits."""
+    found = dict(payload)
+    choice, colon, strength = str(payload.get("grade") or "").partition(":")
+    if payload.get("grade") is not None and choice not in NEITHER:
+        found["grade"] = f"{names[choice]}{colon}{strength}" if choice in names else None
+    if isinstance(marks := payload.get("marks"), dict):
+        found["marks"] = {
+            name: value if value in ("equal", "na") else names.get(str(value))
+            for name, value in marks.items()
+        }
+    if isinstance(edited := payload.get("edited"), dict):
+        found["edited"] = {names[key]: text for key, text in edited.items() if key in names}
+    return found
 
 
 def _editable(task: TaskView, schema: Schema) -> bool:
@@ -154,11 +180,10 @@ def _check_reason(payload: Payload, schema: Schema) -> list[Problem]:
     return []
 
 
-def grades(task: TaskView) -> list[dict[str, Any]]:
-    """The seven grades from left to right and "both bad", with the value each puts into the payload."""
-    left, right = (answer.position for answer in task.shown)
-    sides = [(f"{left}:{s}", f"A is {STRENGTHS[s]}") for s in (3, 2, 1)]
-    sides += [("equal", "About equal")] + [(f"{right}:{s}", f"B is {STRENGTHS[s]}") for s in (1, 2, 3)]
+def grades() -> list[dict[str, Any]]:
+    """The seven grades from left to right and "both bad", with the value each puts into the page's payload."""
+    sides = [(f"A:{s}", f"A is {STRENGTHS[s]}") for s in (3, 2, 1)]
+    sides += [("equal", "About equal")] + [(f"B:{s}", f"B is {STRENGTHS[s]}") for s in (1, 2, 3)]
     rows = [
         {"value": value, "label": label, "key": str(n)} for n, (value, label) in enumerate(sides, start=1)
     ]
@@ -167,18 +192,11 @@ def grades(task: TaskView) -> list[dict[str, Any]]:
 
 def view(task: TaskView, schema: Schema) -> dict[str, Any]:
     """What the template shows: both answers by the letter of their side, grades, and rows of marks."""
-    left, right = task.shown
-    options = [
-        (str(left.position), "A"),
-        ("equal", "Equal"),
-        (str(right.position), "B"),
-        ("na", "Does not apply"),
-    ]
+    options = [("A", "A"), ("equal", "Equal"), ("B", "B"), ("na", "Does not apply")]
     keyed = [{"value": v, "label": text, "key": MARK_KEYS[n]} for n, (v, text) in enumerate(options)]
     return {
-        "sides": [{"letter": letter, "answer": a} for letter, a in zip("AB", (left, right), strict=True)],
-        "letters": {left.position: "A", right.position: "B"},
-        "grades": grades(task),
+        "sides": [{"letter": letter, "answer": a} for letter, a in zip("AB", task.shown, strict=True)],
+        "grades": grades(),
         "mark_options": keyed,
         "editable": _editable(task, schema),
     }
@@ -233,11 +251,12 @@ def score(payload: Payload, gold: Payload, schema: Schema) -> float:
 
 def facts(payload: Payload, task: TaskView, schema: Schema) -> list[tuple[str, str]]:
     """The grade and the marks, by the letters of the sides."""
-    words = {row["value"]: row["label"] for row in grades(task)}
+    seen = rename(payload, letters(task.places))
+    words = {row["value"]: row["label"] for row in grades()}
     options = {option["value"]: option["label"] for option in view(task, schema)["mark_options"]}
     titles = {mark["name"]: mark["title"] for mark in schema["marks"]}
-    found = [("Grade", words.get(str(payload.get("grade")), "none"))]
-    return found + [(titles[name], options.get(value, value)) for name, value in _marks(payload, schema)]
+    found = [("Grade", words.get(str(seen.get("grade")), "none"))]
+    return found + [(titles[name], options.get(value, value)) for name, value in _marks(seen, schema)]
 
 
 def read_gold(value: Any, schema: Schema) -> dict[str, Any]:
@@ -256,11 +275,9 @@ def read_gold(value: Any, schema: Schema) -> dict[str, Any]:
 
 
 def texts(payload: Payload) -> list[Text]:
-    """The reason, and the edited winner, which a model would learn from."""
-    found = [Text("reason", str(payload.get("reason") or ""), trains=False)]
-    if payload.get("edited"):
-        found.append(Text("edited", str(payload["edited"])))
-    return found
+    """The reason, and edited answers, which a model would learn from."""
+    reason = Text("reason", str(payload.get("reason") or ""), trains=False)
+    return [reason, *(Text(f"edited.{position}", text) for position, text in _edits(payload).items())]
 
 
 def lengths(payload: Payload, task: TaskView) -> tuple[int, list[int]] | None:
@@ -345,5 +362,6 @@ KIND = TaskKind(
     score=score,
     read_gold=read_gold,
     lengths=lengths,
+    rename=rename,
     module=True,
 )

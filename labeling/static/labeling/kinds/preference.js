@@ -17,23 +17,39 @@ function scrollInStep(root) {
   }
 }
 
+// Each answer has an edit of its own, so that the words for one are never taken for the other's when the grade
+// changes sides. Shown are the better answer's, and whatever has been written.
 function editWinner(root, api) {
   const box = root.querySelector("[data-edit-winner]");
   if (!box) return;
   const button = box.querySelector("[data-copy-winner]");
-  const winner = () => /^[01]/.exec(api.payload().grade ?? "")?.[0];
-  const area = box.querySelector("textarea");
-  const originals = [...box.querySelectorAll("template")].map((one) => one.content.textContent);
-  const update = () => (button.disabled = !winner() || !["", ...originals].includes(area.value)); // own words stay
+  const sides = new Map([...box.querySelectorAll("[data-edit-of]")].map((side) => [side.dataset.editOf, side]));
+  const areaOf = (side) => side.querySelector("textarea");
+  const original = (side) => side.querySelector("template").content.textContent;
+  const winner = () => sides.get((api.payload().grade ?? "").split(":")[0]);
+
+  function update() {
+    const won = winner();
+    for (const side of sides.values()) {
+      side.hidden = side !== won && !areaOf(side).value && !side.contains(document.activeElement);
+      side.querySelector("[data-unused]").hidden = side === won;
+    }
+    box.querySelector("[data-no-winner]").hidden = Boolean(won);
+    box.querySelector("[data-may-copy]").hidden = !won;
+    button.disabled = !won || !["", original(won)].includes(areaOf(won).value); // own words stay
+  }
+
   button.addEventListener("click", () => {
-    const text = box.querySelector(`template[data-answer="${winner()}"]`).content.textContent;
-    api.fill({ ...api.payload(), edited: text });
-    area.focus();
+    const won = winner();
+    const payload = api.payload();
+    api.fill({ ...payload, edited: { ...payload.edited, [won.dataset.editOf]: original(won) } });
+    areaOf(won).focus();
   });
   root.addEventListener("input", update);
+  box.addEventListener("focusout", () => setTimeout(update)); // an emptied one goes once it is left
   root.addEventListener("tilth:filled", () => {
     update();
-    if (api.payload().edited) box.open = true;
+    if ([...sides.values()].some((side) => areaOf(side).value)) box.open = true;
   });
 }
 
