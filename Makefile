@@ -9,10 +9,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRA := $(if $(TRAINING),training,)
 
-.PHONY: up demo test test-full lint format setup setup-test setup-training blocklists clean
+.PHONY: up worker-gpu demo test test-full lint format setup setup-test setup-training blocklists clean
 
 up: setup $(if $(TRAINING),setup-training)  ## run Tilth: http://127.0.0.1:8000
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT)
+
+worker-gpu: setup-training  ## run training jobs on this machine, for the Tilth that DATABASE_URL and REDIS_URL name
+	@exec $(BIN)/python manage.py worker --queues gpu
 
 demo: setup  ## run the sample through the whole product: curate, publish, export
 	@exec $(BIN)/python manage.py demo $(if $(WARC),--warc "$(WARC)")

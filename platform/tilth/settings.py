@@ -90,6 +90,10 @@ JOBS_RESEND_SECONDS = env_float("TILTH_JOBS_RESEND", 30)
 JOBS_REAP_SECONDS = env_float("TILTH_JOBS_REAP", 10)
 JOBS_PLACE_SECONDS = env_float("TILTH_JOBS_PLACE", 5)
 
+# What an hour of one GPU costs, for the estimates and records of training runs; 0 shows no cost.
+GPU_HOUR_PRICE = env_float("TILTH_GPU_HOUR_PRICE", 0)
+CURRENCY = os.environ.get("TILTH_CURRENCY") or "USD"
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -110,6 +114,7 @@ INSTALLED_APPS = [
     "tilth.datasets",
     "curation",
     "labeling",
+    "training",
     "tilth.loop",
 ]
 

@@ -148,3 +148,67 @@ def test_a_stale_attempt_stores_nothing(intake: Intake) -> None:
         intake.store()
     assert not JobMetric.objects.exists()
     assert Job.objects.get().stage == ""
+
+
+def artifact(name: str) -> dict[str, object]:
+    return {"type": "artifact", "name": name, "key": f"jobs/1/{name}", "bytes": 3}
+
+
+def test_the_kind_hears_of_each_artifact_once_it_is_stored(intake: Intake) -> None:
+    heard = []
+    intake.on_artifact = lambda job, found: heard.append(
+        (job.pk, found["name"], len(Attempt.objects.get().artifacts))
+    )
+    report(intake, artifact("a"), artifact("b"))
+    intake.read()
+    assert heard == []
+    intake.store()
+    intake.store()
+    assert heard == [(intake.attempt.job_id, "a", 2), (intake.attempt.job_id, "b", 2)]
+
+
+def test_an_artifact_is_handed_over_again_after_an_outage_and_never_by_an_attempt_that_was_given_up(
+    intake: Intake,
+) -> None:
+    heard, away = [], [OSError("the storage is away")]
+
+    def hook(job: Job, found: dict) -> None:
+        if away:
+            raise away.pop()
+        heard.append(found["name"])
+
+    intake.on_artifact = hook
+    report(intake, artifact("a"))
+    intake.read()
+    with pytest.raises(OSError, match="away"):
+        intake.store()
+    intake.store()
+    assert heard == ["a"]
+    Attempt.objects.update(state=Attempt.State.LOST)
+    report(intake, artifact("b"))
+    intake.read()
+    with pytest.raises(Superseded):
+        intake.store()
+    assert heard == ["a"]
+
+
+def test_an_artifact_that_its_kind_cannot_take_is_a_warning_in_the_log(intake: Intake) -> None:
+    def hook(job: Job, found: dict) -> None:
+        if found["name"] == "a":
+            raise ValueError("this is no checkpoint")
+
+    intake.on_artifact = hook
+    report(intake, artifact("a"), artifact("b"))
+    intake.read()
+    intake.store()
+    intake.store()
+    assert kept_log(intake).count("a could not be taken in: this is no checkpoint") == 1
+
+
+def test_a_metric_knows_when_it_was_reported(intake: Intake) -> None:
+    report(intake, {"type": "metric", "name": "loss", "value": 1.0, "step": 1, "at": 1_700_000_000.5})
+    report(intake, {"type": "metric", "name": "loss", "value": 1.0, "step": 2, "at": 1e300})
+    intake.read()
+    intake.store()
+    assert [point.at.timestamp() for point in JobMetric.objects.all()] == [1_700_000_000.5]
+    assert "no report" in kept_log(intake)

@@ -89,17 +89,22 @@ class Config:
 
     def override(self, assignments: Iterable[str]) -> Self:
         """The settings with ``key=value`` texts applied, as typed on a command line."""
-        values = self.to_json()
-        known = {item.name: item for item in settings_of(type(self))}
-        for assignment in assignments:
-            name, equals, text = assignment.partition("=")
-            if not equals or name not in known:
-                raise InvalidInput(
-                    f"{assignment!r} sets nothing: write key=value, with one of {', '.join(known)}.",
-                    field=name,
-                )
-            values[name] = parse(known[name], text)
-        return type(self).from_json(values)
+        return type(self).from_json({**self.to_json(), **read_assignments(type(self), assignments)})
+
+
+def read_assignments(cls: type[Config], assignments: Iterable[str]) -> dict[str, Any]:
+    """Values by name out of ``key=value`` texts; raises :class:`InvalidInput` for one that sets nothing."""
+    known = {item.name: item for item in settings_of(cls)}
+    values = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or name not in known:
+            raise InvalidInput(
+                f"{assignment!r} sets nothing: write key=value, with one of {', '.join(known)}.",
+                field=name,
+            )
+        values[name] = parse(known[name], text)
+    return values
 
 
 def settings_of(cls: type[Config]) -> list[Setting]:

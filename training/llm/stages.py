@@ -5,6 +5,7 @@ Adding a stage is one config file, one program module and one entry here.
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 
 from tilth.errors import InvalidInput
 from training.llm.config import Config
@@ -36,6 +37,11 @@ class Stage:
     def program(self) -> str:
         """The module that ``python -m`` runs."""
         return f"training.llm.{self.config.partition(':')[0]}"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its program is there to be run."""
+        return find_spec(self.program) is not None
 
     @property
     def config_class(self) -> type[Config]:

@@ -34,6 +34,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "curation.view": STAFF,
     "curation.run": STAFF,
     "recipes.edit": STAFF,
+    "models.view": STAFF,
+    "training.run": STAFF,
     "labeling.work": LABELERS,
     "labeling.review": REVIEWERS,
     "campaigns.view": LEADS | {Role.RESEARCHER},

@@ -1,17 +1,22 @@
 """Takes in what a child program reports: progress and metrics into the database, lines into the log."""
 
 import json
+import logging
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from tilth.jobs import fencing
 from tilth.jobs.loglines import LogWriter, clean
 from tilth.jobs.models import Attempt, Job, JobMetric
+
+logger = logging.getLogger(__name__)
 
 OUTPUT_BYTES = 64 << 20
 READ_BYTES = 4 << 20
@@ -55,16 +60,21 @@ class LineTail:
 
 @dataclass
 class Intake:
-    """What one attempt has reported and what of it is not stored yet."""
+    """What one attempt has reported and what of it is not stored yet.
+
+    ``on_artifact`` is told of each stored artifact, after the attempt was seen to hold the job still.
+    """
 
     attempt: Attempt
     events: LineTail
     output: LineTail
     log: LogWriter
+    on_artifact: Callable[[Job, dict[str, Any]], None] | None = None
     last_output: str = ""
     _progress: dict[str, Any] = field(default_factory=dict)
     _metrics: list[JobMetric] = field(default_factory=list)
     _artifacts: list[dict[str, Any]] = field(default_factory=list)
+    _to_tell: list[dict[str, Any]] = field(default_factory=list)
     _chunks_known: int = 0
 
     def read(self, *, last: bool = False) -> None:
@@ -81,11 +91,29 @@ class Intake:
     def store(self) -> None:
         """Write it down, on condition that the attempt is still the running one; raises ``Superseded``."""
         chunks = self.log.flush()
-        if not (self._progress or self._metrics or self._artifacts or chunks != self._chunks_known):
-            return
-        self._write(chunks)
-        self._progress, self._metrics, self._artifacts = {}, [], []
-        self._chunks_known = chunks
+        if self._progress or self._metrics or self._artifacts or chunks != self._chunks_known:
+            self._write(chunks)
+            self._to_tell += self._artifacts
+            self._progress, self._metrics, self._artifacts = {}, [], []
+            self._chunks_known = chunks
+        self._tell()
+
+    def _tell(self) -> None:
+        """Hand stored artifacts to the kind; what fails for want of database or storage is handed over again."""
+        while self._to_tell:
+            if self.on_artifact is not None:
+                self._hand_over(self.on_artifact, self._to_tell[0])
+            del self._to_tell[0]
+
+    def _hand_over(self, hook: Callable[[Job, dict[str, Any]], None], artifact: dict[str, Any]) -> None:
+        try:
+            hook(self.attempt.job, artifact)
+        except (OperationalError, InterfaceError, OSError):
+            raise
+        except Exception as error:
+            # A program that has run for days is not ended over one file; its end looks at all of them again.
+            logger.exception("%s: %s was not taken in", self.attempt, artifact["name"])
+            self.log.add(f"{artifact['name']} could not be taken in: {error}", "warning")
 
     @transaction.atomic
     def _write(self, chunks: int) -> None:
@@ -134,6 +162,7 @@ class Intake:
             name=self._short(event["name"], 100),
             step=step,
             value=value if math.isfinite(value) else None,
+            at=datetime.fromtimestamp(float(event["at"]), UTC),
         )
         self._metrics.append(point)
 

@@ -317,6 +317,7 @@ class JobMetric(models.Model):
     name = models.CharField(max_length=100)
     step = models.BigIntegerField()
     value = models.FloatField(null=True)
+    at = models.DateTimeField(null=True, help_text="when it was reported, by the program's clock")
 
     class Meta:
         ordering = ["name", "step"]

@@ -19,6 +19,8 @@ class JobKind:
     ``command(job)`` is the argument list of the child program; the supervisor appends the job's folder.
     ``on_success(job, result)`` publishes the result and must be idempotent: it may run again after a
     crash. ``on_end(job)`` is called when the job ends in any other way, and may run twice too.
+    ``on_artifact(job, artifact)`` hears of each file that the program has stored while it still runs
+    (``name``, ``key``, ``bytes``); it is idempotent, and may miss one when a worker dies.
     ``environment(job)`` gives secrets and settings; its values are struck out of the log.
     ``url(job)`` points to the thing the job made or is making. ``short`` jobs have slots of their own,
     so that long ones never hold them up.
@@ -30,6 +32,7 @@ class JobKind:
     permission: str
     on_success: Callable[[Job, dict[str, Any]], None] | None = None
     on_end: Callable[[Job], None] | None = None
+    on_artifact: Callable[[Job, dict[str, Any]], None] | None = None
     environment: Callable[[Job], dict[str, str]] | None = None
     url: Callable[[Job], str | None] | None = None
     max_attempts: int = 3

@@ -118,7 +118,8 @@ class _Supervision:
     def _intake(self, program: Child, redact: Redactor) -> Intake:
         log = LogWriter(Storage(settings.STORAGE), self.job.pk, self.attempt.number, redact)
         events = LineTail(program.work_dir / "events.jsonl")
-        return Intake(self.attempt, events, LineTail(program.work_dir / "output.log"), log)
+        output = LineTail(program.work_dir / "output.log")
+        return Intake(self.attempt, events, output, log, self.kind.on_artifact)
 
     def _look(self, program: Child, intake: Intake) -> None:
         """One look at a running program: reports in, wishes of people out."""

@@ -1,0 +1,70 @@
+"""What the tests of runs share: a published version, a run that is wanted, runs and checkpoints as rows."""
+
+from typing import Any
+
+from tests.tilth.published import publish
+from tests.training.conftest import sentences
+from tilth.accounts.actors import Actor
+from tilth.datasets.models import DatasetVersion
+from tilth.datasets.schemas import row_id
+from tilth.jobs.models import Job, JobMetric
+from tilth.storage import Storage
+from training.actions import runs
+from training.launch import Input, Wanted
+from training.models import Checkpoint, Run
+
+ACTOR = Actor.system("test")
+
+
+def prose(storage: Storage, name: str = "prose", count: int = 200, start: int = 0) -> DatasetVersion:
+    """A version of documents that a tiny tokenizer can learn from."""
+    rows = [
+        {"id": row_id(name, n), "text": text, "language": "en", "source": name, "record_offset": n}
+        for n, text in enumerate(sentences(count, start))
+    ]
+    return publish(storage, name, "documents", rows)
+
+
+def wanted(**changes: Any) -> Wanted:
+    """A tiny tokenizer on ``prose@1``."""
+    given = {
+        "stage": "tokenizer",
+        "preset": "smoke",
+        "inputs": (Input("prose@1"),),
+        "settings": {"vocabulary": 300},
+    }
+    return Wanted(**{**given, **changes})
+
+
+def launched(storage: Storage, **changes: Any) -> Run:
+    """A queued run."""
+    if not DatasetVersion.objects.filter(dataset__name="prose").exists():
+        prose(storage)
+    return runs.launch(ACTOR, wanted(**changes))
+
+
+def with_state(run: Run, state: str, **fields: Any) -> Run:
+    """The run with its job in another state."""
+    Job.objects.filter(pk=run.job_id).update(state=state, **fields)
+    return Run.objects.with_objects().get(pk=run.pk)
+
+
+def checkpoint(run: Run, step: int = 0, holds: str = "tokenizer", **fields: Any) -> Checkpoint:
+    """A checkpoint's row, without files."""
+    return Checkpoint.objects.create(
+        run=run,
+        step=step,
+        holds=holds,
+        path=f"checkpoints/{run.pk}/{step}",
+        manifest_sha256="0" * 64,
+        **fields,
+    )
+
+
+def metrics(run: Run, attempt: int = 1, **series: dict[int, float | None]) -> None:
+    """Points of the run's job: ``metrics(run, loss={1: 2.5})``."""
+    JobMetric.objects.bulk_create(
+        JobMetric(job_id=run.job_id, attempt=attempt, name=name, step=step, value=value)
+        for name, points in series.items()
+        for step, value in points.items()
+    )

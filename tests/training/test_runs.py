@@ -1,0 +1,281 @@
+"""Runs from launch to their end: jobs, checkpoints, lineage, cost, steering, cloning, and the command."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from tests.training.launching import ACTOR, checkpoint, launched, metrics, prose, wanted
+from tilth.accounts.actors import Actor
+from tilth.accounts.models import AuditEntry, User
+from tilth.datasets.lineage import ancestors, descendants
+from tilth.datasets.models import Lineage
+from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from tilth.jobs.models import Attempt, DeviceLease, Job
+from tilth.jobs.registry import get
+from tilth.jobs.runner import run_inline
+from tilth.storage import Storage
+from training import extra
+from training.actions import checkpoints, runs
+from training.jobs import close, take_in
+from training.launch import Input
+from training.llm.checkpoints import Checkpoint as Stored
+from training.llm.checkpoints import store
+from training.models import Checkpoint, Run
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def rooted(settings: Any, storage: Storage, tmp_path: Path) -> None:
+    settings.STORAGE = storage.url
+    settings.SCRATCH = tmp_path / "scratch"
+    settings.JOBS_POLL_SECONDS = 0.05
+    settings.JOBS_RETRY_SECONDS = 0
+
+
+def stored(storage: Storage, run: Run, step: int, tmp_path: Path, **fields: Any) -> Stored:
+    """A checkpoint in the storage, as a program leaves it."""
+    made = tmp_path / f"made-{step}"
+    made.mkdir(exist_ok=True)
+    (made / "model.safetensors").write_text(f"weights of {step}")
+    given = {"stage": run.stage, "holds": "model", **fields}
+    return store(storage, made, Stored(run=run.pk, step=step, **given), attempt=1)
+
+
+def test_a_launch_writes_down_what_was_asked_and_queues_a_job(storage: Storage, people: dict[str, User]):
+    prose(storage)
+    run = runs.launch(Actor(user=people["researcher"]), wanted(priority=2))
+    assert run.job is not None and run.state == "queued"
+    assert (run.job.kind, run.job.queue, run.job.priority, run.job.gpus) == ("training", "gpu", 2, 0)
+    assert (run.job.params["run"], run.job.params["stage"]) == (run.pk, "tokenizer")
+    assert (run.created_by, run.preset, run.config["vocabulary"]) == (people["researcher"], "smoke", 300)
+    assert ancestors(run.reference)[0].parent == "prose@1"
+    entry = AuditEntry.objects.get(verb="run.launch")
+    assert entry.target == run.reference and entry.data["inputs"] == ["prose@1"]
+
+
+@pytest.mark.parametrize("role", ["labeler", "reviewer", "lead"])
+def test_only_who_may_train_launches_and_steers(storage: Storage, people: dict[str, User], role: str):
+    run, actor = launched(storage), Actor(user=people[role])
+    for act in (
+        lambda: runs.launch(actor, wanted()),
+        lambda: runs.cancel(actor, run),
+        lambda: runs.clone(actor, run),
+        lambda: checkpoints.register(actor, run, 0),
+        lambda: checkpoints.reconcile(actor, run),
+    ):
+        with pytest.raises(PermissionDenied):
+            act()
+    assert Run.objects.count() == 1
+
+
+def test_a_fault_leaves_nothing_behind(storage: Storage):
+    with pytest.raises(NotFound):
+        runs.launch(ACTOR, wanted())
+    assert not Run.objects.exists() and not Job.objects.exists() and not Lineage.objects.exists()
+
+
+def test_a_run_is_cancelled_retried_paused_and_resumed(storage: Storage):
+    run = launched(storage)
+    for act, state in (
+        (runs.cancel, "cancelled"),
+        (runs.retry, "queued"),
+        (runs.pause, "paused"),
+        (runs.resume, "queued"),
+    ):
+        act(ACTOR, run)
+        run.refresh_from_db()
+        assert run.state == state
+    with pytest.raises(Conflict, match="cannot be resumed"):
+        runs.resume(ACTOR, run)
+    verbs = AuditEntry.objects.filter(target=run.reference).order_by("id").values_list("verb", flat=True)
+    assert list(verbs) == ["run.launch", "run.cancel", "run.retry", "run.pause", "run.resume"]
+
+
+def test_a_clone_changes_what_is_named_and_knows_where_it_comes_from(storage: Storage):
+    run = launched(storage, settings={"vocabulary": 300, "seed": 4}, name="First")
+    prose(storage, "other")
+    child = runs.clone(
+        ACTOR, run, name="Second", settings={"vocabulary": 310}, inputs=(Input("other@1"),), priority=5
+    )
+    assert (child.parent, child.name, child.job.priority) == (run, "Second", 5)
+    assert {**child.config, "vocabulary": 300} == run.config and child.seed == 4
+    assert {(edge.parent, edge.relation) for edge in ancestors(child.reference, 1)} == {
+        ("other@1", "trained_on"),
+        (run.reference, "cloned_from"),
+    }
+    with pytest.raises(InvalidInput):
+        runs.clone(ACTOR, run, settings={"vocabulary": 1})
+
+
+def test_a_checkpoint_is_taken_in_once_with_what_is_known_of_it(storage: Storage, tmp_path: Path):
+    run = launched(storage)
+    made = stored(storage, run, 400, tmp_path, tokens=99, parameters=5, metrics={"loss": float("nan")})
+    artifact = {"name": made.reference, "key": f"{made.folder}/checkpoint.json", "bytes": made.bytes}
+    take_in(run.job, artifact)
+    take_in(run.job, artifact)
+    row = run.checkpoints.get()
+    assert (row.reference, row.tokens, row.parameters, row.holds) == (made.reference, 99, 5, "model")
+    assert (row.path, row.bytes, row.metrics) == (made.folder, made.bytes, {"loss": None})
+    assert len(row.manifest_sha256) == 64 and row.is_kept
+    assert [edge.child for edge in descendants("prose@1")] == [run.reference, row.reference]
+    assert AuditEntry.objects.filter(verb="checkpoint.register").count() == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["samples", "checkpoint:999999/3", "checkpoint:{run}/x", "checkpoint:{run}/"]
+)
+def test_other_artifacts_are_no_checkpoints(storage: Storage, name: str):
+    run = launched(storage)
+    take_in(run.job, {"name": name.format(run=run.pk), "key": "k", "bytes": 1})
+    assert not Checkpoint.objects.exists()
+
+
+def test_what_is_stored_must_be_what_was_announced(storage: Storage):
+    run = launched(storage)
+    with pytest.raises(NotFound):
+        checkpoints.register(ACTOR, run, 5)
+    other = Stored(run=run.pk, step=6, stage="sft", holds="model")
+    storage.write_json(f"checkpoints/{run.pk}/5/checkpoint.json", other.to_json())
+    with pytest.raises(InvalidInput, match="says that it is"):
+        checkpoints.register(ACTOR, run, 5)
+    assert not Checkpoint.objects.exists()
+
+
+def test_the_end_of_a_run_finds_checkpoints_that_nobody_announced_and_those_that_were_pruned(
+    storage: Storage, tmp_path: Path
+):
+    run = launched(storage)
+    for step in (10, 20):
+        stored(storage, run, step, tmp_path)
+    storage.write_bytes(f"checkpoints/{run.pk}/30/attempt-1/model.safetensors", b"half")
+    close(run.job)
+    assert [row.step for row in run.checkpoints.all()] == [10, 20]
+    storage.delete(f"checkpoints/{run.pk}/10")
+    close(run.job)
+    assert [(row.step, row.state) for row in run.checkpoints.all()] == [(10, "pruned"), (20, "kept")]
+
+
+def test_a_run_costs_what_its_devices_were_lent_for(storage: Storage, settings: Any):
+    settings.GPU_HOUR_PRICE = 2.0
+    run, now = launched(storage), timezone.now()
+    settings.GPU_HOUR_PRICE = 9.0
+    for n, hours in enumerate((1, 3), 1):
+        attempt = Attempt.objects.create(
+            job=run.job, number=n, worker_name="w", host="h", state=Attempt.State.LOST
+        )
+        DeviceLease.objects.create(
+            device="gpu-0",
+            host="h",
+            job=run.job,
+            attempt=attempt,
+            taken_at=now - timedelta(hours=hours),
+            freed_at=now,
+        )
+    close(run.job)
+    run.refresh_from_db()
+    assert run.cost == pytest.approx(8.0)
+
+
+def test_a_machine_without_the_training_extra_says_how_to_get_it(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(extra, "PACKAGES", ("no_such_package",))
+    run = launched(storage)
+    with pytest.raises(Exception, match="make up TRAINING=1"):
+        get("training").command(run.job)
+
+
+def test_runs_are_found_by_words_and_by_number(storage: Storage):
+    run = launched(storage, name="Brown bread")
+    for words in ("bread", "tokenizer", str(run.pk), run.reference):
+        assert list(Run.objects.search(words)) == [run]
+    assert not Run.objects.search("cake").exists()
+    assert list(Run.objects.under_way()) == [run]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_tokenizer_stage_runs_to_its_end_and_its_checkpoint_is_there_before(storage: Storage):
+    run = launched(storage)
+    seen: list[tuple[str, int]] = []
+
+    def watch(job: Job) -> None:
+        seen.append((job.state, run.checkpoints.count()))
+
+    job = run_inline(run.job, watch)
+    assert job.state == "succeeded", job.error
+    row = run.checkpoints.get()
+    assert (row.reference, row.holds, row.bytes > 0) == (f"checkpoint:{run.pk}/0", "tokenizer", True)
+    assert job.result["checkpoint"] == row.reference
+    assert row.metrics["bytes_per_token/tokenizer"] > 1 and row.record["packages"]["tokenizers"]
+    assert storage.exists(f"{row.path}/checkpoint.json")
+    run.refresh_from_db()
+    assert run.cost == 0
+
+
+def command(*arguments: str) -> str:
+    out = StringIO()
+    call_command("train", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_runs_a_stage_and_prints_one_object(storage: Storage):
+    prose(storage)
+    arguments = ["tokenizer", "--dataset", "prose@1:2", "--preset", "smoke", "--set", "vocabulary=300"]
+    said = json.loads(command(*arguments, "--wait", "--json", "--name", "By hand"))
+    run = Run.objects.get()
+    assert said["run"] == run.reference and said["state"] == "succeeded"
+    assert said["checkpoints"] == [f"checkpoint:{run.pk}/0"]
+    assert said["result"]["bytes_per_token"]["tokenizer"] > 1
+    assert (run.name, run.config["vocabulary"], run.inputs[0]["weight"]) == ("By hand", 300, 2.0)
+    assert run.created_by is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_says_what_went_wrong_in_a_run(storage: Storage):
+    prose(storage, count=1)
+    with pytest.raises(CommandError, match="give only"):
+        command("tokenizer", "--dataset", "prose@1", "--set", "vocabulary=30000", "--wait")
+
+
+def test_the_command_queues_and_says_why_it_waits(storage: Storage):
+    prose(storage)
+    out, err = StringIO(), StringIO()
+    call_command("train", "tokenizer", "--dataset", "prose@1", stdout=out, stderr=err)
+    run = Run.objects.get()
+    assert f"{run.reference} is queued as {run.job.reference}" in out.getvalue()
+    assert "No worker is running" in err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["teach"], "no stage 'teach'"),
+        (["tokenizer"], "needs a dataset"),
+        (["tokenizer", "--dataset", "prose@1:much"], "is no input"),
+        (["tokenizer", "--dataset", "prose@1", "--set", "vocabulary"], "write key=value"),
+        (["tokenizer", "--dataset", "prose@1", "--set", "vocabulary=many"], "whole number"),
+        (["tokenizer", "--dataset", "prose@1", "--preset", "huge"], "no preset"),
+    ],
+)
+def test_the_command_refuses_what_makes_no_sense(storage: Storage, arguments: list[str], says: str):
+    prose(storage)
+    with pytest.raises(CommandError, match=says):
+        command(*arguments)
+    assert not Run.objects.exists()
+
+
+def test_rows_of_runs_are_read_in_few_queries(storage: Storage, django_assert_num_queries: Any):
+    first = launched(storage)
+    checkpoint(first)
+    metrics(first, loss={1: 2.0})
+    launched(storage)
+    with django_assert_num_queries(1):
+        assert [(run.state, run.created_by, run.base) for run in Run.objects.with_objects()]

@@ -1,0 +1,87 @@
+"""Taking in what runs have stored: a row for each checkpoint, once, however often it is announced."""
+
+import hashlib
+import json
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from tilth.accounts import audit
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import require
+from tilth.datasets.models import Lineage
+from tilth.errors import InvalidInput, NotFound
+from tilth.storage import Storage
+from tilth.text.storable import storable
+from training.llm.checkpoints import NAME, checkpoint_folder
+from training.llm.checkpoints import Checkpoint as Stored
+from training.models import Checkpoint, Run
+
+State = Checkpoint.State
+
+
+def register(actor: Actor, run: Run, step: int) -> Checkpoint:
+    """The row of a run's checkpoint, made where there is none yet.
+
+    Raises :class:`NotFound` where nothing whole is stored, and :class:`InvalidInput` where what is stored says
+    that it is something else.
+    """
+    require(actor, "training.run")
+    known = run.checkpoints.filter(step=step).first()
+    if known is not None:
+        return known
+    stored, digest = _read(run, step)
+    return _record(actor, run, stored, digest)
+
+
+def reconcile(actor: Actor, run: Run) -> list[Checkpoint]:
+    """Bring a run's rows to what is stored: whole checkpoints have one, and those taken away are pruned."""
+    require(actor, "training.run")
+    keys = Storage(settings.STORAGE).list(f"checkpoints/{run.pk}", f"/{NAME}")
+    found = {int(step) for key in keys if (step := key.split("/")[-2]).isdecimal() and key.count("/") == 3}
+    gone = run.checkpoints.filter(state=State.KEPT).exclude(step__in=found)
+    gone.update(state=State.PRUNED)
+    return [register(actor, run, step) for step in sorted(found)]
+
+
+def _read(run: Run, step: int) -> tuple[Stored, str]:
+    storage, key = Storage(settings.STORAGE), f"{checkpoint_folder(run.pk, step)}/{NAME}"
+    if not storage.exists(key):
+        raise NotFound(f"There is no checkpoint under {key}.", code="no_checkpoint")
+    text = storage.read_bytes(key)
+    stored = Stored.from_json(json.loads(text))
+    if (stored.run, stored.step) != (run.pk, step):
+        raise InvalidInput(f"{key} says that it is {stored.reference}.", code="bad_checkpoint")
+    return stored, hashlib.sha256(text).hexdigest()
+
+
+@transaction.atomic
+def _record(actor: Actor, run: Run, stored: Stored, digest: str) -> Checkpoint:
+    copied = (
+        "holds",
+        "tokens",
+        "parameters",
+        "architecture",
+        "context",
+        "tokenizer_hash",
+        "template_hash",
+        "licence",
+        "bytes",
+    )
+    values: dict[str, Any] = {name: getattr(stored, name) for name in copied}
+    row, made = Checkpoint.objects.get_or_create(
+        run=run,
+        step=stored.step,
+        defaults={
+            **values,
+            "path": stored.folder,
+            "manifest_sha256": digest,
+            "metrics": storable(stored.metrics),
+            "record": storable(stored.record),
+        },
+    )
+    if made:
+        Lineage.objects.create(child=row.reference, parent=run.reference, relation="made_by")
+        audit.record(actor, "checkpoint.register", row.reference, holds=row.holds, bytes=row.bytes)
+    return row

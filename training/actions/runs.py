@@ -1,0 +1,119 @@
+"""Every change to runs: permission, validation, write, audit, one transaction."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from tilth.accounts import audit
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import require
+from tilth.datasets.models import Lineage
+from tilth.errors import Conflict
+from tilth.jobs import actions as jobs
+from tilth.jobs.models import Job
+from training.costs import cost_of
+from training.launch import Plan, Wanted, check, spec_of, wanted_of
+from training.models import Run
+
+RELATIONS = {"train": "trained_on", "validation": "validated_on", "eval": "evaluated_on"}
+
+
+@transaction.atomic
+def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
+    """Check what is wanted, write the run down and queue its job; raises the first fault."""
+    require(actor, "training.run")
+    plan = check(wanted)
+    run = Run.objects.create(
+        name=plan.name,
+        stage=plan.stage.name,
+        preset=plan.preset.name,
+        config=plan.config.to_json(),
+        seed=plan.seed,
+        inputs=plan.inputs,
+        base=plan.base,
+        tokenizer=plan.tokenizer,
+        reward_model=plan.reward_model,
+        parent=parent,
+        gpu_hour_price=settings.GPU_HOUR_PRICE,
+        created_by=actor.user,
+    )
+    run.job = jobs.submit(
+        actor,
+        "training",
+        spec_of(plan, run.pk).to_json(),
+        title=run.name,
+        idempotency_key=f"training:{run.pk}",
+        priority=plan.priority,
+        gpus=plan.gpus,
+    )
+    run.save(update_fields=["job"])
+    _record_lineage(run, plan)
+    audit.record(
+        actor,
+        "run.launch",
+        run.reference,
+        stage=run.stage,
+        inputs=[source.reference for source in plan.sources],
+        parts={role: part.reference for role, part in run.parts.items()},
+        cloned_from=parent.reference if parent else "",
+    )
+    return run
+
+
+def clone(actor: Actor, run: Run, **changes: Any) -> Run:
+    """Launch a run again with some of what was wanted changed; ``settings`` replace single settings."""
+    wanted = wanted_of(run)
+    changed = {**wanted.settings, **changes.pop("settings", {})}
+    return launch(actor, replace(wanted, settings=changed, **changes), parent=run)
+
+
+def cancel(actor: Actor, run: Run) -> Run:
+    """End a run for good; a program that works saves first, and its checkpoints stay."""
+    return _steer(actor, run, "cancel", jobs.cancel)
+
+
+def pause(actor: Actor, run: Run) -> Run:
+    """Save and give the devices back, to go on later."""
+    return _steer(actor, run, "pause", jobs.pause)
+
+
+def resume(actor: Actor, run: Run) -> Run:
+    """Go on with a paused run from where it saved."""
+    return _steer(actor, run, "resume", jobs.resume)
+
+
+def retry(actor: Actor, run: Run) -> Run:
+    """Go on with a failed or cancelled run from its last saved state."""
+    return _steer(actor, run, "retry", jobs.retry)
+
+
+@transaction.atomic
+def settle_cost(run: Run) -> Run:
+    """Write down what an ended run has cost."""
+    Run.objects.filter(pk=run.pk).update(cost=cost_of(run))
+    run.refresh_from_db()
+    return run
+
+
+@transaction.atomic
+def _steer(actor: Actor, run: Run, verb: str, act: Callable[[Actor, Job], Job]) -> Run:
+    require(actor, "training.run")
+    if run.job is None:
+        raise Conflict(f"{run.reference} has no job.")
+    act(actor, run.job)
+    audit.record(actor, f"run.{verb}", run.reference)
+    return run
+
+
+def _record_lineage(run: Run, plan: Plan) -> None:
+    edges = {(source.reference, RELATIONS[source.role]) for source in plan.sources}
+    named = {"base": "started_from", "tokenizer": "tokenized_by", "reward_model": "rewarded_by"}
+    edges |= {(part.reference, named[role]) for role, part in run.parts.items()}
+    if run.parent is not None:
+        edges.add((run.parent.reference, "cloned_from"))
+    Lineage.objects.bulk_create(
+        Lineage(child=run.reference, parent=parent, relation=relation) for parent, relation in sorted(edges)
+    )

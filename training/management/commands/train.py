@@ -1,0 +1,115 @@
+"""``manage.py train``: launch a run of a stage; the same that the browser launches."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tilth.accounts.actors import Actor
+from tilth.errors import TilthError
+from tilth.jobs.models import JobState
+from tilth.jobs.runner import print_progress, run_or_follow
+from tilth.jobs.waiting import explain
+from training.actions.runs import launch
+from training.launch import Input, Wanted, offered, ready_stage
+from training.llm.config import read_assignments
+from training.models import Run
+
+ACTOR = Actor.system("command line")
+
+
+class Command(BaseCommand):
+    """Launch a run and, with ``--wait``, carry it out."""
+
+    help = (
+        "Launch a run of a stage: python manage.py train tokenizer --dataset prose@1 --preset smoke --wait. "
+        "Without --wait it is queued for a worker of the queue gpu."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What to run, on what, how."""
+        stages = ", ".join(item.name for item in offered())
+        parser.add_argument("stage", metavar="STAGE", help=f"one of {stages}")
+        parser.add_argument(
+            "--dataset",
+            action="append",
+            default=[],
+            metavar="NAME@V[:WEIGHT]",
+            help="what to train on; NAME@V:3x draws each row three times. Repeatable",
+        )
+        parser.add_argument("--validation", action="append", default=[], metavar="NAME@V")
+        parser.add_argument("--eval", action="append", default=[], metavar="NAME@V", dest="evals")
+        parser.add_argument("--preset", default="", help="named settings to begin with")
+        parser.add_argument(
+            "--base", default="", metavar="REF", help="checkpoint to start from: checkpoint:12/400"
+        )
+        parser.add_argument("--tokenizer", default="", metavar="REF", help="tokenizer to pretrain with")
+        parser.add_argument("--reward-model", default="", metavar="REF", help="reward model for RL")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
+        parser.add_argument("--name", default="", help="what to call the run")
+        parser.add_argument("--gpus", type=int, help="devices (default: the preset's; 0 runs on CPU)")
+        parser.add_argument("--priority", type=int, default=0, help="higher goes first")
+        parser.add_argument(
+            "--wait", action="store_true", help="wait for the end; without a worker, run it here"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Launch, wait where asked, print."""
+        try:
+            run = launch(ACTOR, wanted(options))
+        except TilthError as error:
+            raise CommandError(error.message) from error
+        assert run.job is not None
+        if options["wait"]:
+            self.wait(run, options)
+        elif reason := explain(run.job):
+            self.stderr.write(reason)
+        self.report(run, options)
+
+    def wait(self, run: Run, options: dict[str, Any]) -> None:
+        """Carry the run out here, or follow it where a worker does."""
+        assert run.job is not None
+        try:
+            job = run_or_follow(run.job, None if options["json"] else print_progress)
+        except TilthError as error:
+            raise CommandError(error.message) from error
+        if job.state != JobState.SUCCEEDED:
+            reason = (job.error or {}).get("message") or f"the run was {job.state}"
+            raise CommandError(f"{run.reference}: {reason}")
+
+    def report(self, run: Run, options: dict[str, Any]) -> None:
+        """Print the run, and what it made where it has ended."""
+        assert run.job is not None
+        run.job.refresh_from_db()
+        made = [checkpoint.reference for checkpoint in run.checkpoints.all()]
+        if options["json"]:
+            answer = {
+                "run": run.reference,
+                "job": run.job.reference,
+                "state": run.job.state,
+                "checkpoints": made,
+                "result": run.job.result,
+            }
+            self.stdout.write(json.dumps(answer))
+            return
+        said = f"made {', '.join(made)}" if made else f"is {run.job.state} as {run.job.reference}"
+        self.stdout.write(f"{run.reference} {said}")
+
+
+def wanted(options: dict[str, Any]) -> Wanted:
+    """The options as a run to check."""
+    roles = {"train": options["dataset"], "validation": options["validation"], "eval": options["evals"]}
+    config = ready_stage(options["stage"]).config_class
+    return Wanted(
+        stage=options["stage"],
+        name=options["name"],
+        preset=options["preset"],
+        inputs=tuple(Input.parse(text, role) for role, texts in roles.items() for text in texts),
+        base=options["base"],
+        tokenizer=options["tokenizer"],
+        reward_model=options["reward_model"],
+        settings=read_assignments(config, options["assignments"]),
+        gpus=options["gpus"],
+        priority=options["priority"],
+    )

@@ -1,0 +1,198 @@
+"""Runs of the stages, and the checkpoints that they have made.
+
+A run's state is its job's. A checkpoint never changes; its row appears when its files are stored whole, and
+stays when they are pruned.
+"""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from tilth.errors import TilthError
+from tilth.jobs.models import SUPERVISED, JobState
+from training.llm.checkpoints import checkpoint_folder
+from training.llm.stages import Stage
+from training.llm.stages import stage as find_stage
+
+CONFIG_VERSION = 1
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Reads of runs."""
+
+    def with_objects(self) -> "RunQuerySet":
+        """Runs with what their rows and pages show."""
+        return self.select_related(
+            "job", "created_by", "parent", "base__run", "tokenizer__run", "reward_model__run"
+        )
+
+    def under_way(self) -> "RunQuerySet":
+        """Runs that wait or work."""
+        return self.filter(job__state__in=[JobState.QUEUED, *SUPERVISED])
+
+    def search(self, words: str) -> "RunQuerySet":
+        """Runs whose name, stage, preset or number fits the words."""
+        match = (
+            models.Q(name__icontains=words)
+            | models.Q(stage__icontains=words)
+            | models.Q(preset__icontains=words)
+        )
+        number = words.removeprefix("run:")
+        if number.isdecimal() and len(number) < 18:
+            match |= models.Q(pk=int(number))
+        return self.filter(match)
+
+
+class Run(models.Model):
+    """One run of a stage: settings, what it reads, the job that carries it out.
+
+    ``inputs`` lists ``{reference, kind, role, weight, epochs}`` as in :class:`training.llm.spec.Source`.
+    """
+
+    name = models.CharField(max_length=200)
+    stage = models.CharField(max_length=30, db_index=True)
+    preset = models.CharField(max_length=60, blank=True)
+    config = models.JSONField(help_text="every setting of the stage")
+    config_version = models.PositiveSmallIntegerField(default=CONFIG_VERSION)
+    seed = models.BigIntegerField(default=0)
+    inputs = models.JSONField(default=list)
+    base = models.ForeignKey(
+        "Checkpoint", null=True, blank=True, on_delete=models.PROTECT, related_name="started_runs"
+    )
+    tokenizer = models.ForeignKey(
+        "Checkpoint", null=True, blank=True, on_delete=models.PROTECT, related_name="tokenized_runs"
+    )
+    reward_model = models.ForeignKey(
+        "Checkpoint", null=True, blank=True, on_delete=models.PROTECT, related_name="rewarded_runs"
+    )
+    job = models.OneToOneField("jobs.Job", null=True, on_delete=models.PROTECT, related_name="training_run")
+    parent = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="clones",
+        help_text="the run it was cloned from",
+    )
+    gpu_hour_price = models.FloatField(
+        default=0, help_text="what an hour of one GPU cost when it was launched"
+    )
+    cost = models.FloatField(null=True, help_text="what its GPUs cost, once it has ended")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def reference(self) -> str:
+        """``run:ID``."""
+        return f"run:{self.pk}"
+
+    @property
+    def state(self) -> str:
+        """The state of its job."""
+        return self.job.state if self.job is not None else JobState.QUEUED
+
+    @property
+    def parts(self) -> "dict[str, Checkpoint]":
+        """The checkpoints that it starts from or uses, by their role."""
+        found = {"base": self.base, "tokenizer": self.tokenizer, "reward_model": self.reward_model}
+        return {role: checkpoint for role, checkpoint in found.items() if checkpoint is not None}
+
+    @property
+    def stage_title(self) -> str:
+        """What its stage is called on pages; a stage that is no more goes by its name."""
+        try:
+            return self.stage_info.title
+        except TilthError:
+            return self.stage
+
+    @property
+    def stage_info(self) -> Stage:
+        """Its stage; raises :class:`InvalidInput` for one that is no more."""
+        return find_stage(self.stage)
+
+
+class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
+    """Reads of checkpoints."""
+
+    def kept(self) -> "CheckpointQuerySet":
+        """Those whose files are there, the newest run and its last step first."""
+        return self.filter(state=Checkpoint.State.KEPT).select_related("run").order_by("-run_id", "-step")
+
+    def by_reference(self, reference: str) -> "Checkpoint | None":
+        """The checkpoint ``checkpoint:RUN/STEP``, whatever its state."""
+        run, slash, step = reference.removeprefix("checkpoint:").partition("/")
+        if not (slash and run.isdecimal() and step.isdecimal() and len(run) < 18 and len(step) < 18):
+            return None
+        return self.select_related("run").filter(run_id=int(run), step=int(step)).first()
+
+
+class Checkpoint(models.Model):
+    """What a run has made by a step: files in Hugging Face's layout, under ``path`` of the storage."""
+
+    class State(models.TextChoices):
+        """Whether its files are still there."""
+
+        KEPT = "kept", "Kept"
+        PRUNED = "pruned", "Pruned"
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="checkpoints")
+    step = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.KEPT)
+    holds = models.CharField(max_length=20, help_text="model, tokenizer or adapter")
+    path = models.CharField(max_length=300, help_text="storage key of its folder")
+    bytes = models.BigIntegerField(default=0)
+    manifest_sha256 = models.CharField(max_length=64, help_text="sha256 of its checkpoint.json")
+    tokens = models.BigIntegerField(default=0)
+    parameters = models.BigIntegerField(default=0)
+    architecture = models.CharField(max_length=100, blank=True)
+    context = models.BigIntegerField(default=0)
+    tokenizer_hash = models.CharField(max_length=64, blank=True)
+    template_hash = models.CharField(max_length=64, blank=True)
+    licence = models.CharField(max_length=100, blank=True)
+    metrics = models.JSONField(default=dict)
+    record = models.JSONField(default=dict, help_text="code, packages, machine, seed")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = CheckpointQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["run_id", "step"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "step"], name="one_checkpoint_per_step"),
+            models.CheckConstraint(condition=models.Q(step__gte=0), name="checkpoint_steps_from_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def reference(self) -> str:
+        """``checkpoint:RUN/STEP``."""
+        return f"checkpoint:{self.run_id}/{self.step}"
+
+    @property
+    def folder(self) -> str:
+        """Storage key of its folder, from its numbers alone."""
+        return checkpoint_folder(self.run_id, self.step)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its files are there."""
+        return self.state == self.State.KEPT
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Its metrics in the order of their names."""
+        return dict(sorted(self.metrics.items()))
