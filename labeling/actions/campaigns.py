@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from labeling import pay
 from labeling.actions.guards import require_lead, require_unclosed
+from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Campaign, CampaignState, PayBasis, Quota
-from labeling.models.tasks import Task
+from labeling.models.tasks import Assignment, Task
 from labeling.models.time import Statement
 from labeling.protocol.registry import collisions, kind_of
 from tilth.accounts import audit
@@ -343,8 +344,37 @@ def set_quota(
         return None
     if not 0 < target <= 10_000_000:
         raise InvalidInput("Ask for 1 to 10,000,000 submissions.", code="bad_target", field="target")
-    inside = {f"task__{name}": value for name, value in cell.items() if value}
-    filled = campaign.annotations.filter(current=True, assignment__slot__isnull=False, **inside).count()
     Campaign.objects.filter(pk=campaign.pk).update(has_quotas=True)
-    quota, _ = campaign.quotas.update_or_create(**cell, defaults={"target": target, "filled": filled})
+    quota, made = campaign.quotas.update_or_create(**cell, defaults={"target": target})
+    _count_quota(quota.pk)
+    if made:
+        transaction.on_commit(lambda: _count_again(quota))
+    quota.refresh_from_db()
     return quota
+
+
+def _count_again(quota: Quota) -> None:
+    """Count a new cell once more: what was being handed in while it was made knew nothing of it."""
+    open_ = Assignment.objects.open().filter(campaign=quota.campaign_id)
+    with transaction.atomic():
+        before = set(open_.values_list("pk", flat=True))
+        idle = open_.select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True)
+        busy = before.difference(idle)
+    for pk in busy:  # one at a time, so that this never holds one row and waits for another
+        with transaction.atomic():
+            Assignment.objects.select_for_update(of=("self",)).filter(pk=pk).first()
+    _count_quota(quota.pk)
+
+
+@transaction.atomic
+def _count_quota(pk: int) -> None:
+    """Count what a cell holds, under its row's lock: a submission counts itself before this, or after it."""
+    quota = Quota.objects.select_for_update(of=("self",)).filter(pk=pk).first()
+    if quota is None:
+        return
+    parts = ("topic", "difficulty", "language")
+    inside = {f"task__{name}": value for name in parts if (value := getattr(quota, name))}
+    there = Annotation.objects.filter(
+        campaign=quota.campaign_id, current=True, assignment__slot__isnull=False, **inside
+    )
+    Quota.objects.filter(pk=pk).update(filled=there.count())

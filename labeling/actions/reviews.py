@@ -310,17 +310,16 @@ def adjudicate(
     if works_on(person(actor), task):
         raise PermissionDenied("Whoever annotated a task does not adjudicate it.")
     _not_over_somebody_else_s(actor, task, rows, seen)
-    final = _final_text(actor, winner, payload)
-    review, _ = Review.objects.update_or_create(
+    review = Review(
         annotation=winner,
         reviewer=person(actor),
-        defaults={
-            "decision": Decision.ADJUDICATE,
-            "note": note.strip()[:5000],
-            "payload": final,
-            "at": timezone.now(),
-        },
+        decision=Decision.ADJUDICATE,
+        note=note.strip()[:5000],
+        payload=_final_text(actor, winner, payload),
     )
+    if last := _said_already(rows, review):
+        return last
+    review.save()
     for row in rows:
         Annotation.objects.filter(pk=row.pk).update(
             state=AnnotationState.ADJUDICATED, chosen=row.pk == winner.pk, reviews_wanted=0, reviewer=None
@@ -331,6 +330,14 @@ def adjudicate(
         actor, "task.adjudicate", task.reference, winner=winner.reference, edited=payload is not None
     )
     return review
+
+
+def _said_already(rows: list[Annotation], review: Review) -> Review | None:
+    """The decision that stands, where this one is it once more: a button pressed twice."""
+    last = decision(rows)
+    said = ("annotation_id", "reviewer_id", "note", "payload")
+    same = last is not None and all(getattr(last, name) == getattr(review, name) for name in said)
+    return last if same else None
 
 
 def _final_text(actor: Actor, winner: Annotation, payload: dict[str, Any] | None) -> dict[str, Any] | None:

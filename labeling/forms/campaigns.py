@@ -1,16 +1,18 @@
 """Forms of campaigns and their rosters."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 
-from labeling.forms.fields import JSONField, SeveralField
+from labeling.forms.fields import JSONField
 from labeling.models.campaigns import PayBasis, Visibility
 from labeling.models.guidelines import GuidelineVersion
 from labeling.models.quality import Exam
 from labeling.protocol.registry import all_kinds
+from tilth.accounts.fields import SeveralField
 from tilth.accounts.models import Role, Skill, User
 
 LANGUAGE = re.compile(r"[a-z]{2,3}")
@@ -184,9 +186,15 @@ class RosterFileForm(forms.Form):
 
 
 class ProfileForm(forms.Form):
-    """What labeling asks about a person."""
+    """What labeling asks about a person; ``known`` are the answers offered to each field, for one word a group."""
 
     languages = LanguagesField(required=False, help_text="Codes such as en de fr.")
     language = forms.CharField(label="First language", max_length=12, required=False)
     expertise = forms.CharField(max_length=80, required=False, help_text="Such as physics or nursing.")
     region = forms.CharField(max_length=80, required=False)
+
+    def __init__(self, *args: Any, known: Mapping[str, list[str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known = known
+        for name in known:
+            self.fields[name].widget.attrs["list"] = f"known-{name}"

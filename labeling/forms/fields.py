@@ -1,23 +1,8 @@
-"""Fields that Django's own leave a hole in: numbers that no database holds, JSON that Python refuses to read."""
+"""A field that Django's own leaves a hole in: JSON that Python refuses to read."""
 
 from typing import Any
 
 from django import forms
-
-DIGITS = 18
-"""Digits of the largest key that is looked up."""
-
-
-class SeveralField(forms.ModelMultipleChoiceField):
-    """Several rows; a number that no database holds is no row, as any other that is not there."""
-
-    def clean(self, value: Any) -> Any:
-        for key in value or ():
-            if len(str(key)) > DIGITS:
-                raise forms.ValidationError(
-                    f"{str(key)[:DIGITS]}… is not one of the choices.", code="invalid_choice"
-                )
-        return super().clean(value)
 
 
 class JSONField(forms.JSONField):

@@ -622,7 +622,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='review',
-            constraint=models.UniqueConstraint(fields=('annotation', 'reviewer'), name='review_once_per_person'),
+            constraint=models.UniqueConstraint(condition=models.Q(('decision', 'adjudicate'), _negated=True), fields=('annotation', 'reviewer'), name='review_once_per_person'),
         ),
         migrations.AddConstraint(
             model_name='rosterinvite',

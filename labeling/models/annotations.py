@@ -129,7 +129,11 @@ class Annotation(models.Model):
 
 
 class Review(models.Model):
-    """One reviewer's decision. ``comments``: passages (path, start, end, quote, text, clause); ``scores``: rubric."""
+    """One reviewer's decision. ``comments``: passages (path, start, end, quote, text, clause); ``scores``: rubric.
+
+    Each person reviews an annotation once; a decision between answers is a row beside that, and so is each that
+    replaces it: none is written over.
+    """
 
     class Decision(models.TextChoices):
         """What a reviewer decided."""
@@ -157,7 +161,11 @@ class Review(models.Model):
     class Meta:
         ordering: ClassVar = ["at", "id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["annotation", "reviewer"], name="review_once_per_person")
+            models.UniqueConstraint(
+                fields=["annotation", "reviewer"],
+                condition=~Q(decision="adjudicate"),
+                name="review_once_per_person",
+            )
         ]
 
     def __str__(self) -> str:

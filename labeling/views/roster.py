@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling import desk
+from labeling import cohorts, desk
 from labeling.actions import handover, roster
 from labeling.actions.guards import require_lead
 from labeling.forms.campaigns import PersonForm, ProfileForm, RosterFileForm
@@ -52,6 +52,7 @@ def _page(request: HttpRequest, campaign: Campaign, report: Any = None, **forms:
         "active": _active(campaign),
         "person": PersonForm(),
         "file": RosterFileForm(),
+        "known": cohorts.known_to(me(request), [campaign]),
         "report": report,
         **forms,
     }
@@ -275,9 +276,10 @@ def profile_of(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _profile(request: HttpRequest, person: User) -> HttpResponse:
-    known = Profile.objects.filter(user=person).first()
-    initial = {name: getattr(known, name) for name in ProfileForm.base_fields} if known else {}
-    form = ProfileForm(request.POST or None, initial=initial)
+    kept = Profile.objects.filter(user=person).first()
+    initial = {name: getattr(kept, name) for name in ProfileForm.base_fields} if kept else {}
+    known = cohorts.known_to(me(request), Campaign.objects.filter(members__user=person))
+    form = ProfileForm(request.POST or None, initial=initial, known=known)
     if request.method == "POST" and form.is_valid():
         roster.save_profile(Actor.of(request), person, **form.cleaned_data)
         messages.success(request, "The profile is saved.")

@@ -1,18 +1,21 @@
 """The coverage matrix and forecasts against an independent count, and what a pilot changes in which figure."""
 
 import random
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.cache import cache
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from labeling import coverage, gold, pay, progress, quality
-from labeling.actions import campaigns, submissions, tasks
+from labeling.actions import campaigns, claims, submissions, tasks
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Tally
 from labeling.models.tasks import Task
@@ -79,6 +82,45 @@ def test_each_cell_is_counted_as_by_hand(lead, cast):
     asked = {quota[:3] for quota in quotas}
     assert {(c.topic, c.difficulty, c.language) for c in cells} == asked | set(done) | {*+wanted}
     assert sum(done.values()) == 15
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("known", [True, False], ids=["changed", "new"])
+def test_a_quota_counts_what_is_handed_in_while_it_is_set(known, people, cast):
+    lead = Actor(user=people["lead"])
+    made = campaign(tasks=3, lead=lead.user, has_quotas=True)
+    join(made, cast[0])
+    cell = {"topic": "", "difficulty": "", "language": ""}
+    if known:
+        campaigns.set_quota(lead, made, **cell, target=5)
+    held = claims.claim(Actor(user=cast[0]), made)
+    inside, out = threading.Event(), threading.Event()
+
+    def hand_in_slowly():
+        try:
+            with transaction.atomic():
+                hand_in(cast[0], held)
+                inside.set()
+                out.wait(20)
+        finally:
+            connection.close()
+
+    def ask():
+        try:
+            return campaigns.set_quota(lead, made, **cell, target=6)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(hand_in_slowly)
+        assert inside.wait(20)
+        asked = pool.submit(ask)
+        time.sleep(0.5)
+        assert not asked.done(), "it waits for the submission"
+        out.set()
+        slow.result()
+        asked.result()
+    assert (made.quotas.get().target, made.quotas.get().filled) == (6, 1)
 
 
 def test_the_widest_gap_is_served_first_so_that_quotas_fill_together(lead, cast):

@@ -286,6 +286,38 @@ def test_a_second_decision_does_not_silently_replace_the_first(cast, reviewer, s
     assert stale.status_code == 409 and "Rather the first." in stale.json()["message"]
 
 
+def test_a_decision_stands_beside_the_decider_s_own_review_and_beside_each_later_one(cast, reviewer):
+    made = campaign(tasks=1, overlap=2, review_rate=1.0, reviews_each=2)
+    join(made, *cast)
+    one = label(cast[0], made)
+    two = label(cast[1], made, {**one.payload, "grade": "1:2"})
+    task = Task.objects.get()
+    passage = {"path": "reason", "start": 0, "end": 2, "quote": "It", "text": "Say what it is"}
+    reviews.decide(reviewer, two, Verdict("accept", comments=[passage], note="Well argued.", seconds=40))
+    for _ in range(2):  # pressed twice
+        reviews.adjudicate(reviewer, task, winner=two, note="Clause honest.")
+    reviews.adjudicate(reviewer, task, winner=two, note="Clauses honest and short.")
+    kept = [(r.decision, r.note, r.seconds, len(r.comments)) for r in two.reviews.all()]
+    assert kept == [
+        ("accept", "Well argued.", 40, 1),
+        ("adjudicate", "Clause honest.", 0, 0),
+        ("adjudicate", "Clauses honest and short.", 0, 0),
+    ]
+    assert reviews.decision(reviews.adjudicable(task)).note == "Clauses honest and short."
+
+
+def test_a_text_edited_before_the_decision_is_the_result_of_it(cast, reviewer):
+    made = campaign(tasks=1, overlap=2, review_rate=1.0)
+    join(made, *cast)
+    one = label(cast[0], made)
+    label(cast[1], made, {**one.payload, "grade": "1:2"})
+    own = {**one.payload, "reason": "As the reviewer puts it."}
+    reviews.decide(reviewer, one, Verdict("edit", payload=own))
+    reviews.adjudicate(reviewer, Task.objects.get(), winner=one, note="Clause honest.")
+    assert reviews.edited(one) == own
+    assert [r.decision for r in one.reviews.all()] == ["edit", "adjudicate"]
+
+
 def test_whoever_works_on_a_task_neither_reads_its_answers_nor_decides_between_them(
     cast, reviewer, client_for
 ):

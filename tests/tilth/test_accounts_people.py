@@ -158,6 +158,9 @@ def test_skills_are_made_given_and_archived(client_for, people):
     post(admin, f"/admin/skills/{skill.pk}/archive/", archived="1")
     post(admin, path, skills=[skill.pk])
     assert list(people["labeler"].skills.all()) == [skill]
+    for number in ("9" * 25, "9" * 5000, "-1", "x"):
+        assert post(admin, path, skills=[number]).status_code == 302, number[:30]
+    assert list(people["labeler"].skills.all()) == [skill]
     with pytest.raises(InvalidInput, match="archived"):
         actions.set_skills(Actor(user=people["admin"]), people["lead"], [Skill.objects.get()])
 

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from tilth.accounts.actions.api_tokens import LONGEST_DAYS
+from tilth.accounts.fields import SeveralField
 from tilth.accounts.models import Role, Skill, User
 from tilth.accounts.permissions import permissions_of
 
@@ -36,7 +37,7 @@ class RoleForm(forms.Form):
 class SkillsForm(forms.Form):
     """What a person can do."""
 
-    skills = forms.ModelMultipleChoiceField(
+    skills = SeveralField(
         Skill.objects.filter(archived=False), required=False, widget=forms.CheckboxSelectMultiple
     )
 
