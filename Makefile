@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRA := $(if $(TRAINING),training,)
 
-.PHONY: up worker-gpu demo test test-full lint format setup setup-test setup-training blocklists clean
+.PHONY: up worker-gpu demo test test-full lint format setup setup-demo setup-test setup-training blocklists clean
 
 up: setup $(if $(TRAINING),setup-training)  ## run Tilth: http://127.0.0.1:8000
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT)
@@ -17,7 +17,7 @@ up: setup $(if $(TRAINING),setup-training)  ## run Tilth: http://127.0.0.1:8000
 worker-gpu: setup-training  ## run training jobs on this machine, for the Tilth that DATABASE_URL and REDIS_URL name
 	@exec $(BIN)/python manage.py worker --queues gpu
 
-demo: setup  ## run the sample through the whole product: curate, publish, export
+demo: setup-demo  ## run the sample through the whole product: curate, publish, export
 	@exec $(BIN)/python manage.py demo $(if $(WARC),--warc "$(WARC)")
 
 test: setup-test  ## every behaviour at tiny size, under ten minutes
@@ -38,6 +38,7 @@ format: setup-test
 	$(BIN)/ruff format .
 
 setup: $(VENV)/.core
+setup-demo: $(VENV)/.demo
 setup-test: $(VENV)/.test
 setup-training: $(VENV)/.training
 
@@ -53,7 +54,12 @@ $(VENV)/.core: pyproject.toml requirements/constraints.txt requirements/no-deps.
 
 $(VENV)/.test: $(VENV)/.core
 	$(PIP) install -q -c requirements/constraints.txt -e ".[test,training]"
-	@./tests/install_chromium.sh
+	@./platform/install_chromium.sh
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.core
+	$(PIP) install -q -c requirements/constraints.txt -e ".[demo]"
+	@./platform/install_chromium.sh
 	@touch $@
 
 $(VENV)/.training: $(VENV)/.core

@@ -6,7 +6,6 @@ and fails the test when the page logs an error or breaks the content security po
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,18 +15,11 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tilth.accounts.models import Role, User
+from tilth.loop.chromium import executable, flags
 from tilth.storage import Storage
 
 PASSWORD = "correct horse battery"
 BACKEND = "tilth.accounts.backends.AuthenticationBackend"
-CHROMIUM_FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
@@ -66,28 +58,15 @@ def storage(settings: object, tmp_path: Path) -> Storage:
     return Storage(settings.STORAGE)
 
 
-def chromium_path(bundled: str) -> str:
-    """The Chromium to drive: ``TILTH_CHROMIUM``, the machine's own, or the one playwright installed."""
-    named = os.environ.get("TILTH_CHROMIUM")
-    found = named or shutil.which("chromium") or shutil.which("chromium-browser") or bundled
-    if not Path(found).exists():
-        pytest.fail(
-            f"no Chromium at {found}: run `make test`, which installs it, or set TILTH_CHROMIUM",
-            pytrace=False,
-        )
-    return found
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One headless Chromium for the whole session."""
     # Playwright's sync API runs an event loop in this thread, which Django would take for async code.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    flags = [*CHROMIUM_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        path = chromium_path(playwright.chromium.executable_path)
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        path = executable(playwright.chromium.executable_path)
+        browser = playwright.chromium.launch(executable_path=path, args=flags())
         yield browser
         browser.close()
     if before is None:

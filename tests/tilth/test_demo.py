@@ -16,7 +16,9 @@ from tests.faults.jobs_fleet import PACE
 from tilth.accounts.models import AuditEntry
 from tilth.datasets.manifest import Manifest, manifest_key
 from tilth.datasets.models import DatasetVersion
+from tilth.errors import TilthError
 from tilth.loop import demo_ratings
+from tilth.loop.chromium import executable
 from tilth.storage import Storage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,3 +67,9 @@ def test_it_goes_through_the_whole_product_and_again(quick: Path, storage: Stora
 def test_a_missing_file_is_named(quick: Path):
     with pytest.raises(CommandError, match="nowhere"):
         call_command("demo", warc=[str(quick / "nowhere.warc.gz")], stdout=StringIO())
+
+
+def test_a_chromium_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TILTH_CHROMIUM", "/nowhere/chromium")
+    with pytest.raises(TilthError, match="no Chromium at /nowhere/chromium"):
+        executable("/bundled")
