@@ -173,6 +173,16 @@ def test_the_cache_evicts_what_was_unused_for_longest_but_nothing_in_use(bucket:
     assert held == {in_use.name, third.name}
 
 
+def test_a_file_that_could_not_be_made_leaves_nothing_and_holds_nobody_up(tmp_path: Path):
+    def fails(part: Path) -> None:
+        part.write_bytes(b"half")
+        raise TilthError("no")
+
+    with pytest.raises(TilthError):
+        Cache(tmp_path).made("ab12", fails)
+    assert Cache(tmp_path).made("ab12", lambda part: part.write_bytes(b"whole")).read_bytes() == b"whole"
+
+
 def model_folder(path: Path, text: str = "weights") -> Path:
     (path / "deep").mkdir(parents=True)
     (path / "model.safetensors").write_text(text)

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,14 +44,39 @@ class Cache:
         key = f"{folder}/{file.path}"
         if storage.is_local:
             return self._verified(storage.local(key), file)
-        target = self.root / "files" / file.sha256[:2] / file.sha256
+
+        def pull(part: Path) -> None:
+            self.make_room(file.bytes)
+            _pull(storage, key, file, part)
+
+        return self._held_file(file.sha256, pull)
+
+    def made(self, name: str, make: Callable[[Path], None]) -> Path:
+        """A file that this machine makes for itself, once: ``make(path)`` writes it where it is not there.
+
+        ``name`` is hex that says what the file is made of. A ``make`` that fails or is killed leaves nothing
+        that counts.
+        """
+
+        def whole(part: Path) -> None:
+            make(part)
+            self.make_room(part.stat().st_size)
+
+        return self._held_file(name, whole)
+
+    def _held_file(self, name: str, make: Callable[[Path], None]) -> Path:
+        """The cached file of this name, made under a temporary name where it is missing, and held from now on."""
+        target = self.root / "files" / name[:2] / name
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = self._lock(target)
         if not target.exists():
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not target.exists():  # another process may have pulled it while this one waited
-                self.make_room(file.bytes)
-                _pull(storage, key, file, target)
+            try:
+                if not target.exists():  # another process may have made it while this one waited
+                    _make(target, make)
+            except BaseException:
+                os.close(self._held.pop(name))
+                raise
             fcntl.flock(lock, fcntl.LOCK_SH)
         os.utime(target)
         return target
@@ -110,17 +135,24 @@ class Cache:
         return path
 
 
-def _pull(storage: Storage, key: str, file: File, target: Path) -> None:
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+def _make(target: Path, make: Callable[[Path], None]) -> None:
+    part = target.with_name(f".{target.name}.part")  # one writer holds the lock: it replaces a killed one's
+    try:
+        make(part)
+        with part.open("rb") as handle:
+            os.fsync(handle.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _pull(storage: Storage, key: str, file: File, part: Path) -> None:
     try:
         with storage.open(key) as source, part.open("wb") as sink:
             shutil.copyfileobj(source, sink, BLOCK)
-        _require(part, file, key)
-        part.replace(target)
     except OSError as error:
         raise TilthError(f"{key} could not be fetched: {error}", "no_data", retryable=True) from error
-    finally:
-        part.unlink(missing_ok=True)
+    _require(part, file, key)
 
 
 def _is_whole(path: Path) -> bool:

@@ -39,14 +39,7 @@ class Inputs:
     def batches(self, source: Source, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """A source's rows as tables of at most a thousand rows, in their order."""
         for path in self.paths(source):
-            file = pq.ParquetFile(path)
-            version = shard_version(file)
-            direct = columns if version == schema(source.kind).version else None
-            for batch in file.iter_batches(BATCH_ROWS, columns=direct):
-                table = pa.Table.from_batches([batch])
-                if direct is None:
-                    table = upgrade(table, source.kind, version)
-                yield table if columns is None else table.select(columns)
+            yield from tables(path, source.kind, columns)
 
     def rows(self, source: Source, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """A source's rows as dictionaries, in their order; messages are cleaned by :func:`messages`."""
@@ -55,6 +48,18 @@ class Inputs:
                 yield {
                     name: messages(value) if _are_messages(value) else value for name, value in row.items()
                 }
+
+
+def tables(path: Path, kind: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """One shard's rows as tables of at most a thousand rows of the newest schema."""
+    file = pq.ParquetFile(path)
+    version = shard_version(file)
+    direct = columns if version == schema(kind).version else None
+    for batch in file.iter_batches(BATCH_ROWS, columns=direct):
+        table = pa.Table.from_batches([batch])
+        if direct is None:
+            table = upgrade(table, kind, version)
+        yield table if columns is None else table.select(columns)
 
 
 def messages(stored: list[dict[str, Any]]) -> list[dict[str, Any]]:

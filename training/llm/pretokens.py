@@ -85,11 +85,14 @@ def save(tokenizer: Tokenizer, folder: Path, context: int, template: str | None 
 
 
 def load(folder: Path) -> Tokenizer:
-    """The tokenizer of a checkpoint's folder, reading texts as :func:`plain`."""
+    """The tokenizer of a checkpoint's folder, reading whole texts as :func:`plain`."""
     path = folder / "tokenizer.json"
     if not path.exists():
         raise InvalidInput("This checkpoint has no tokenizer.json: choose one with a fast tokenizer.")
-    return plain(Tokenizer.from_file(str(path)))
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()  # some published files cut or pad every text they are given
+    tokenizer.no_padding()
+    return plain(tokenizer)
 
 
 def end_of_text(tokenizer: Tokenizer, folder: Path) -> int:

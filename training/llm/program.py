@@ -23,6 +23,10 @@ from training.llm.inputs import Inputs
 from training.llm.spec import Part, Spec
 
 
+class Stopped(Exception):
+    """The job was asked to stop, and what counts is saved."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """What a stage works with: the run, its inputs, its scratch folder, and ways to report and store."""
@@ -52,6 +56,11 @@ class Workspace:
         """This attempt's folder on the local disk."""
         return self.report.work_dir
 
+    def stop_if_asked(self) -> None:
+        """Raise :class:`Stopped` where the job was asked to stop; for work that leaves nothing half done."""
+        if self.report.stopping:
+            raise Stopped
+
     def load(self, part: Part | None, role: str = "base") -> tuple[Checkpoint, Path]:
         """A checkpoint that the run uses, as a local folder; raises :class:`InvalidInput` where it has none."""
         if part is None:
@@ -69,4 +78,13 @@ def main(stage: Callable[[Workspace], dict[str, Any] | None]) -> None:
     """Run a stage for the job folder named on the command line."""
     if len(sys.argv) != 2:
         raise SystemExit(f"usage: python -m {sys.argv[0]} JOB_DIR")
-    run_program(lambda report: stage(Workspace.of(report)), sys.argv[1])
+    run_program(lambda report: _until_stopped(stage, Workspace.of(report)), sys.argv[1])
+
+
+def _until_stopped(
+    stage: Callable[[Workspace], dict[str, Any] | None], work: Workspace
+) -> dict[str, Any] | None:
+    try:
+        return stage(work)
+    except Stopped:
+        return None
