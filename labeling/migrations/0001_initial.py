@@ -177,7 +177,7 @@ class Migration(migrations.Migration):
                 ('draft_revision', models.PositiveIntegerField(default=0)),
                 ('draft_at', models.DateTimeField(blank=True, null=True)),
                 ('draft_tab', models.CharField(blank=True, help_text='the browser tab that saved last', max_length=40)),
-                ('inputs', models.JSONField(default=dict, help_text='characters typed, pasted, dropped, dictated')),
+                ('inputs', models.JSONField(default=dict, help_text='characters typed, pasted, dropped, corrected, dictated')),
                 ('active_seconds', models.FloatField(default=0.0)),
                 ('idle_seconds', models.FloatField(default=0.0)),
                 ('seen_at', models.DateTimeField(blank=True, help_text='last heartbeat', null=True)),

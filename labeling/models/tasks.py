@@ -285,7 +285,9 @@ class Assignment(models.Model):
     draft_revision = models.PositiveIntegerField(default=0)
     draft_at = models.DateTimeField(null=True, blank=True)
     draft_tab = models.CharField(max_length=40, blank=True, help_text="the browser tab that saved last")
-    inputs = models.JSONField(default=dict, help_text="characters typed, pasted, dropped, dictated")
+    inputs = models.JSONField(
+        default=dict, help_text="characters typed, pasted, dropped, corrected, dictated"
+    )
     active_seconds = models.FloatField(default=0.0)
     idle_seconds = models.FloatField(default=0.0)
     seen_at = models.DateTimeField(null=True, blank=True, help_text="last heartbeat")

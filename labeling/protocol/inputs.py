@@ -2,8 +2,10 @@
 
 A browser reports each change with an ``inputType`` (W3C Input Events Level 2); the workspace adds up
 characters under the names below. ``pasted_page`` was copied or dragged on the same page (the prompt, an
-earlier draft), ``pasted_elsewhere`` and ``dropped`` were not. ``deleted`` counts deletions. Sources are not
-counted: their quotes are there to be pasted.
+earlier draft), ``pasted_elsewhere`` and ``dropped`` were not. ``corrected`` is what a spelling correction put in
+place of a word (``insertReplacementText``), ``dictated`` is text that came without a key press, or by a change
+that names no ``inputType``. ``deleted`` counts deletions. Sources are not counted: their quotes are there to be
+pasted.
 """
 
 from collections.abc import Mapping
@@ -11,7 +13,7 @@ from typing import Any
 
 from tilth.errors import InvalidInput
 
-KINDS = ("typed", "pasted_page", "pasted_elsewhere", "dropped", "dictated", "deleted")
+KINDS = ("typed", "pasted_page", "pasted_elsewhere", "dropped", "corrected", "dictated", "deleted")
 MOST = 10_000_000
 
 

@@ -79,18 +79,20 @@ def test_what_was_written_for_one_answer_is_never_taken_for_the_others(page_for,
     expect(page.get_by_text("Say first which answer is better.")).to_be_visible()
     expect(start).to_be_disabled()
     expect(of_a).to_be_hidden()
-    page.locator(".grade").get_by_text("A is better", exact=True).click()
+    page.keyboard.press("2")
     start.click()
     expect(of_a).to_be_focused()
     page.keyboard.press("Control+End")
     page.keyboard.type(" Always.")
-    page.locator(".grade").get_by_text("B is slightly better", exact=True).click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("5")
+    expect(page.get_by_label("B is slightly better")).to_be_checked()
     expect(of_b).to_have_value("")
     expect(page.get_by_text("counts only if answer A is the better one")).to_be_visible()
     start.click()
     page.keyboard.press("Control+End")
     page.keyboard.type(" Never.")
-    page.get_by_label("Why?").fill("It is right.")
+    page.locator("#reason").fill("It is right.")
     expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
     axe_clean(page)
     shoot(page, "preference-two-edits-dark")
@@ -320,6 +322,43 @@ def test_the_log_of_inputs_counts_compositions_once_and_no_sources(page_for, peo
     expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
     page.wait_for_timeout(1000)
     assert Assignment.objects.get().inputs == {"typed": 2, "pasted_page": 2, "pasted_elsewhere": 7}
+
+
+def test_the_log_of_inputs_tells_typing_correcting_and_dictating_apart(page_for, people):
+    made = campaign("demonstration", tasks=1)
+    join(made, people["labeler"])
+    page = page_for("labeler")
+    open_task(page, made)
+    answer = page.get_by_label("Turn 2, assistant")
+    answer.focus()
+    page.keyboard.type("teh sky")
+    change = """(area, [kind, text, told, announced]) => {
+      const how = { bubbles: true, cancelable: true, inputType: kind, ...told };
+      if (announced) area.dispatchEvent(new InputEvent("beforeinput", how));
+      area.setRangeText(text, area.value.length, area.value.length, "end");
+      area.dispatchEvent(new InputEvent("input", how));
+    }"""
+    # A spelling correction names its text by a data transfer where the field is rich text, else by data.
+    answer.evaluate(change, ["insertReplacementText", "the", {"data": "the"}, True])
+    answer.evaluate(
+        """(area) => {
+          const carried = new DataTransfer();
+          carried.setData("text/plain", "blue");
+          area.dispatchEvent(new InputEvent("beforeinput", { bubbles: true, inputType: "insertReplacementText", dataTransfer: carried }));
+          area.dispatchEvent(new InputEvent("input", { bubbles: true, inputType: "insertReplacementText" }));
+        }"""
+    )
+    page.keyboard.press("Control")  # held to speak, as some do: it writes nothing by itself
+    page.wait_for_timeout(1100)
+    answer.evaluate(change, ["insertText", " is blue", {"data": " is blue"}, True])
+    answer.evaluate(change, ["", " today", {"data": " today"}, True])
+    answer.evaluate(change, ["", " too", {"data": " too"}, False])
+    page.keyboard.press("End")
+    page.keyboard.type(" ok")
+    expect(answer).to_have_value("teh skythe is blue today too ok")
+    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=5000)
+    page.wait_for_timeout(1000)
+    assert Assignment.objects.get().inputs == {"typed": 10, "corrected": 7, "dictated": 18}
 
 
 def test_a_streamed_answer_is_shown_whole_on_request_and_once_read(page_for, people):

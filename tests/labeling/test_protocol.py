@@ -161,6 +161,8 @@ def test_ways_of_input_are_known_and_bounded():
             inputs.clean(wrong)
     assert inputs.foreign_share({"typed": 30, "pasted_elsewhere": 50, "dropped": 20, "deleted": 900}) == 0.7
     assert inputs.foreign_share({}) == 0
+    told = inputs.clean({"corrected": 6, "dictated": 4, "pasted_elsewhere": 10})
+    assert inputs.foreign_share(told) == 0.5, "a corrected word and a dictated one are the writer's own"
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))

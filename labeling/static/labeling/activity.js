@@ -34,8 +34,12 @@ export class Clock {
   }
 }
 
-// Input Events Level 2: what each inputType says about where the characters come from.
-const DICTATION = "insertReplacementText";
+// Input Events Level 2: what each inputType says about where the characters come from. A spelling correction says
+// so; dictation has no type of its own: it is text that comes without a key, or a change that says nothing of itself.
+const CORRECTION = "insertReplacementText";
+const KEY_MS = 1000; // a key's text follows it at once, however busy the machine is
+const NAMELESS_KEYS = ["Process", "Unidentified", "Dead", "Enter"]; // input methods, keyboards of touch screens
+const isTextKey = (event) => (event.key.length === 1 && (!(event.ctrlKey || event.metaKey) || event.getModifierState("AltGraph"))) || NAMELESS_KEYS.includes(event.key);
 const squeezed = (text) => text.replace(/\s+/g, " ").trim(); // a clipboard has line ends of its own
 const fromPage = (text) => {
   const copied = sessionStorage.getItem("tilth:copied") ?? "";
@@ -46,7 +50,14 @@ const counted = (event) => !event.target.closest?.("[data-uncounted]"); // a sou
 export class InputLog {
   constructor(root, start) {
     this.counts = { ...start };
-    root.addEventListener("beforeinput", (event) => counted(event) && this.note(event));
+    this.keyAt = -Infinity;
+    this.announced = false;
+    document.addEventListener("keydown", (event) => isTextKey(event) && (this.keyAt = event.timeStamp), { capture: true });
+    root.addEventListener("beforeinput", (event) => {
+      this.announced = true;
+      if (counted(event)) this.note(event);
+    });
+    root.addEventListener("input", (event) => this.after(event));
     // A composition (Chinese, Japanese, accents) reports its text again with each key: it counts once, at its end.
     root.addEventListener("compositionend", (event) => counted(event) && this.add("typed", event.data.length));
     root.addEventListener("tilth:inserted", (event) => this.add("typed", event.detail.characters));
@@ -64,6 +75,12 @@ export class InputLog {
     this.counts[kind] = (this.counts[kind] ?? 0) + characters;
   }
 
+  // Some programs that write for people change a field without announcing it.
+  after(event) {
+    if (!this.announced && event instanceof InputEvent && counted(event)) this.note(event);
+    this.announced = false;
+  }
+
   note(event) {
     const text = event.data ?? event.dataTransfer?.getData("text/plain") ?? "";
     const kind = event.inputType;
@@ -71,7 +88,8 @@ export class InputLog {
     if (kind.startsWith("delete")) this.add("deleted", 1);
     else if (kind === "insertFromPaste" || kind === "insertFromPasteAsQuotation") this.add(fromPage(text) ? "pasted_page" : "pasted_elsewhere", text.length);
     else if (kind === "insertFromDrop") this.add(fromPage(text) ? "pasted_page" : "dropped", text.length);
-    else if (kind === DICTATION) this.add("dictated", text.length);
+    else if (kind === CORRECTION) this.add("corrected", text.length);
+    else if (!kind || (kind === "insertText" && event.timeStamp - this.keyAt > KEY_MS)) this.add("dictated", text.length);
     else if (kind.startsWith("insert")) this.add("typed", Math.max(1, text.length));
   }
 }
