@@ -381,6 +381,12 @@ def test_the_filter_is_well_formed_on_both_machines(machine: int):
     )
 
 
-def test_nothing_stays_in_the_temporary_folder():
-    start(Run(source="open('x', 'w').write('x')"), frozenset({"user", "limits"}))
-    assert not list(Path(tempfile.gettempdir()).glob("tilth-sandbox-*"))
+def test_nothing_stays_in_the_temporary_folder(monkeypatch):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        result = start(
+            Run(source="open('x', 'w').write('x'); print('written')"), frozenset({"user", "limits"})
+        )
+        assert result.stdout == "written\n"
+        assert not list(Path(folder).iterdir())
