@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling import budget, eligibility, queue
@@ -72,7 +73,8 @@ def returned(user: Any) -> QuerySet[Assignment]:
 def drafts(user: Any) -> QuerySet[Assignment]:
     """Tasks held with or without text in them, the last touched first; not those held ahead."""
     held = _mine(user).filter(state=AssignmentState.HELD, prefetched=False)
-    return held.exclude(draft_revision=0, hold_until__lt=timezone.now()).order_by("-draft_at", "-id")
+    kept = held.exclude(draft_revision=0, hold_until__lt=timezone.now())
+    return kept.order_by(Coalesce("draft_at", "held_at").desc(), "-id")
 
 
 def _mine(user: Any) -> QuerySet[Assignment]:

@@ -1,91 +1,108 @@
-"""What labeling contributes to the home page: a labeler's day, a reviewer's queue, a lead's campaigns."""
+"""What labeling contributes to the home page: a labeler's day, a reviewer's queue, a lead's campaigns.
 
+Figures count everything; lists show the first few and say how many more there are, with a way to them.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from labeling import budget, desk, eligibility, pay
+from labeling import budget, desk, eligibility, feedback, labelers, pay, waiting
 from labeling.actions import reviews
-from labeling.models.annotations import Annotation, Flag, Thread
 from labeling.models.campaigns import Campaign, CampaignState, Member, Tally
 from labeling.models.guidelines import GuidelineVersion
-from labeling.models.time import Decision, TimeEntry
 from labeling.progress import progress
 from tilth.accounts.models import Role, User
-from tilth.stats.intervals import share
 from tilth.ui.home import Panel, register
 
 SHOWN = 5
+MOST_WAITING = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The first rows of a list, and how many more there are."""
+
+    rows: list[Any]
+    more: int
+
+
+def cut(found: QuerySet[Any] | list[Any], most: int = SHOWN) -> Cut:
+    """The beginning of a list or query; counts only where there is more than that."""
+    rows = list(found[: most + 1])
+    if len(rows) <= most:
+        return Cut(rows, 0)
+    return Cut(rows[:most], (len(found) if isinstance(found, list) else found.count()) - most)
 
 
 def my_work(user: User) -> dict[str, Any] | None:
     """What waits (returned first), progress, accepted rate, hours and earnings, guideline news, feedback."""
-    memberships = Member.objects.filter(user=user).exclude(state=Member.State.LEFT)
+    memberships = Member.objects.filter(user=user)
     if not memberships.exists():
         return None
+    present = memberships.exclude(state=Member.State.LEFT)
     week = Tally.objects.filter(labeler=user, day__gte=eligibility.week_start())
-    sums = Tally.objects.filter(labeler=user).aggregate(
-        submitted=Sum("submitted"),
-        accepted=Sum("accepted"),
-        returned=Sum("returned"),
-        rejected=Sum("rejected"),
-    )
-    counts = {name: value or 0 for name, value in sums.items()}
-    decided = counts["accepted"] + counts["returned"] + counts["rejected"]
-    first, last = pay.month(timezone.now().date())
-    campaigns = Campaign.objects.filter(pk__in=memberships.values("campaign"))
-    earned = [(c, pay.earned(c, user, first, last)) for c in campaigns.exclude(pay_basis="none")[:SHOWN]]
+    done = week.aggregate(seconds=Sum("active_seconds"), submitted=Sum("submitted"))
     return {
-        "returned": desk.returned(user)[:SHOWN],
-        "drafts": desk.drafts(user)[:SHOWN],
-        "week_hours": (week.aggregate(n=Sum("active_seconds"))["n"] or 0) / 3600,
-        "week_done": week.aggregate(n=Sum("submitted"))["n"] or 0,
-        "counts": counts,
-        "accepted": share(counts["accepted"], decided),
-        "earned": earned,
-        "news": _guideline_news(user, campaigns),
-        "feedback": _feedback(user),
-        "paused": memberships.filter(state=Member.State.PAUSED).select_related("campaign"),
+        "returned": cut(desk.returned(user)),
+        "drafts": cut(desk.drafts(user)),
+        "week_hours": (done["seconds"] or 0) / 3600,
+        "week_done": done["submitted"] or 0,
+        "accepted": labelers.accepted(labelers.sums(Tally.objects.filter(labeler=user))),
+        "earned": _earned(user),
+        "news": cut(_guideline_news(user, Campaign.objects.filter(pk__in=present.values("campaign")))),
+        "feedback": feedback.newest(user, SHOWN),
+        "paused": present.filter(state=Member.State.PAUSED).select_related("campaign"),
     }
 
 
-def _guideline_news(user: User, campaigns: Any) -> list[GuidelineVersion]:
+def _earned(user: User) -> list[tuple[str, Decimal, int]]:
+    """This month's earnings by currency, and in how many campaigns: all that pay, also those left since."""
+    found: dict[str, list[Decimal]] = defaultdict(list)
+    for campaign, work in pay.by_campaign(user, *pay.month(timezone.now().date())):
+        if work.amount:
+            found[campaign.currency].append(work.amount)
+    return [(currency, sum(amounts, Decimal(0)), len(amounts)) for currency, amounts in sorted(found.items())]
+
+
+def _guideline_news(user: User, campaigns: QuerySet[Campaign]) -> QuerySet[GuidelineVersion]:
     """Versions that this person labels by and has not acknowledged."""
-    pinned = GuidelineVersion.objects.filter(campaigns__in=campaigns.filter(state__in=["pilot", "live"]))
-    return list(pinned.exclude(reads__user=user).distinct().select_related("guideline")[:SHOWN])
-
-
-def _feedback(user: User) -> list[Annotation]:
-    """The newest decisions on one's work that say something."""
-    mine = Annotation.objects.filter(labeler=user, reviews__isnull=False).exclude(reviews__note="")
-    return list(mine.select_related("campaign", "task").order_by("-reviews__at").distinct()[:SHOWN])
+    pinned = GuidelineVersion.objects.filter(
+        campaigns__in=campaigns.filter(state__in=[CampaignState.PILOT, CampaignState.LIVE])
+    )
+    return pinned.exclude(reads__user=user).distinct().select_related("guideline")
 
 
 def review_queue(user: User) -> dict[str, Any] | None:
     """How much waits for this reviewer, and since when."""
-    waiting = reviews.waiting(user)
-    oldest = waiting.first()
-    return {"count": waiting.count(), "oldest": oldest} if oldest else None
+    found = reviews.waiting(user)
+    oldest = found.first()
+    return {"count": found.count(), "oldest": oldest} if oldest else None
 
 
 def my_campaigns(user: User) -> dict[str, Any] | None:
     """A lead's campaigns with progress and forecast, and what asks for a decision."""
-    led = Campaign.objects.all() if user.role == Role.ADMIN else Campaign.objects.filter(leads=user)
-    open_ones = list(led.exclude(state=CampaignState.CLOSED)[:SHOWN])
-    if not open_ones:
+    led = Campaign.objects.managed_by(user)
+    going_on = led.exclude(state=CampaignState.CLOSED)
+    shown, found = cut(going_on), waiting.by_campaign(led)
+    if not shown.rows and not found:
         return None
-    ids = [campaign.pk for campaign in open_ones]
+    spent = [one for one in going_on.filter(budget_left=0) if budget.is_used_up(one, timezone.now())]
+    paused = Member.objects.filter(campaign__in=going_on, state=Member.State.PAUSED)
     return {
-        "campaigns": [(campaign, progress(campaign)) for campaign in open_ones],
-        "out_of_budget": [campaign for campaign in open_ones if budget.is_used_up(campaign, timezone.now())],
-        "threads": Thread.objects.filter(campaign__in=ids, open=True).count(),
-        "flags": Flag.objects.open().filter(campaign__in=ids).count(),
-        "contested": Annotation.objects.to_review().filter(campaign__in=ids, contested=True).count(),
-        "time": TimeEntry.objects.filter(campaign__in=ids, state=Decision.PENDING).count(),
-        "paused": Member.objects.filter(campaign__in=ids, state=Member.State.PAUSED).select_related(
-            "user", "campaign"
-        )[:SHOWN],
+        "campaigns": [(campaign, progress(campaign)) for campaign in shown.rows],
+        "more": shown.more,
+        "mine": user.role != Role.ADMIN,
+        "out_of_budget": cut(spent),
+        "waiting": cut(found, MOST_WAITING),
+        "totals": {
+            name: waiting.total(found, name) for name in ("threads", "flags", "contested", "time", "paused")
+        },
+        "paused": cut(paused.select_related("user", "campaign")),
     }
 
 

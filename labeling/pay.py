@@ -85,41 +85,51 @@ class Earned:
         }
 
 
-def earned(campaign: Campaign, labeler: Any, first: date, last: date) -> Earned:
-    """One person's work from the first to the last day, both included (UTC), as the campaign pays now."""
-    terms = Terms.of(campaign)
-    found = everybody(campaign, first, last, terms, labeler=labeler)
-    return found.get(labeler.pk) or nothing(terms)
-
-
 def nothing(terms: Terms) -> Earned:
     """No work at all."""
     return Earned(0, minutes_of(0), 0, terms)
 
 
-def everybody(
-    campaign: Campaign, first: date, last: date, terms: Terms, *, labeler: Any = None
-) -> dict[int, Earned]:
-    """The work of all who did any in the period, by person; one query each for tasks, time, and declared time."""
+def everybody(campaign: Campaign, first: date, last: date, terms: Terms) -> dict[int, Earned]:
+    """The work of all who did any in the period, by person."""
+    worked = _worked("labeler", first, last, {"campaign": campaign})
+    return {pk: _worth(work, terms) for pk, work in worked.items()}
+
+
+def by_campaign(labeler: Any, first: date, last: date) -> list[tuple[Campaign, Earned]]:
+    """One person's work in the period in each campaign where they did any, as each pays now."""
+    found = _worked("campaign", first, last, {"labeler": labeler})
+    campaigns = Campaign.objects.in_bulk(found)
+    return [(campaigns[pk], _worth(work, Terms.of(campaigns[pk]))) for pk, work in found.items()]
+
+
+Worked = tuple[int, int, int]
+"""Paid tasks, active seconds, minutes away from the screen."""
+
+
+def _worth(work: Worked, terms: Terms) -> Earned:
+    tasks, seconds, offscreen = work
+    return Earned(tasks, minutes_of(seconds), offscreen, terms)
+
+
+def _worked(by: str, first: date, last: date, whose: dict[str, Any]) -> dict[int, Worked]:
+    """What was worked in the period, by person or campaign; one query each for tasks, time, and declared time."""
     since = datetime.combine(first, time.min, UTC)
     until = datetime.combine(last + timedelta(days=1), time.min, UTC)
-    done = Annotation.objects.filter(PAID, campaign=campaign, submitted_at__gte=since, submitted_at__lt=until)
-    days = Tally.objects.filter(campaign=campaign, day__gte=first, day__lte=last)
-    declared = TimeEntry.objects.filter(
-        campaign=campaign, day__gte=first, day__lte=last, state=Decision.APPROVED
-    )
-    tasks = _by_person(done, Count("pk"), labeler)
-    seconds = _by_person(days, Sum("active_seconds"), labeler)
-    offscreen = _by_person(declared, Sum("minutes"), labeler)
+    days = {"day__gte": first, "day__lte": last}
+    done = Annotation.objects.filter(PAID, submitted_at__gte=since, submitted_at__lt=until, **whose)
+    declared = TimeEntry.objects.filter(state=Decision.APPROVED, **days, **whose)
+    tasks = _sums(done, by, Count("pk"))
+    seconds = _sums(Tally.objects.filter(**days, **whose), by, Sum("active_seconds"))
+    offscreen = _sums(declared, by, Sum("minutes"))
     return {
-        pk: Earned(tasks.get(pk, 0), minutes_of(seconds.get(pk, 0)), offscreen.get(pk, 0), terms)
+        pk: (tasks.get(pk, 0), seconds.get(pk, 0), offscreen.get(pk, 0))
         for pk in sorted({*tasks, *seconds, *offscreen})
     }
 
 
-def _by_person(rows: QuerySet[Any], figure: Any, labeler: Any) -> dict[int, int]:
-    rows = rows.filter(labeler=labeler) if labeler is not None else rows
-    return dict(rows.order_by().values_list("labeler").annotate(n=figure).values_list("labeler", "n"))
+def _sums(rows: QuerySet[Any], by: str, figure: Any) -> dict[int, int]:
+    return dict(rows.order_by().values_list(by).annotate(n=figure).values_list(by, "n"))
 
 
 @dataclass(frozen=True, slots=True)

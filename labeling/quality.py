@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.cache import cache
 
-from labeling import gold
+from labeling import gold, labelers
 from labeling.models.annotations import Annotation, AnnotationState, Review
 from labeling.models.campaigns import Campaign, Member, Profile, Tally
 from labeling.models.tasks import Task
@@ -100,15 +100,15 @@ def measure(campaign: Campaign, role: str = Task.Role.NORMAL) -> Quality:
     )
 
 
-def rows(campaign: Campaign, labelers: list[int] | None = None, *, role: str = Task.Role.NORMAL) -> list[Row]:
+def rows(campaign: Campaign, people: list[int] | None = None, *, role: str = Task.Role.NORMAL) -> list[Row]:
     """The newest standing annotations of ordinary tasks, of everybody or of some.
 
     Those of a pilot (``role``) stand apart: everybody does the same tasks there, talks about them, and the
     guideline changes after them, so a few of them would drown what the campaign itself agrees on.
     """
     found = Annotation.objects.settled().filter(campaign=campaign, state__in=STANDING, role=role)
-    if labelers is not None:
-        found = found.filter(labeler__in=labelers)
+    if people is not None:
+        found = found.filter(labeler__in=people)
     newest = found.order_by("-submitted_at").values_list("task_id", "labeler_id", "measures", "comparison")
     return [Row(*values) for values in newest[:NEWEST]]
 
@@ -215,13 +215,10 @@ def _slice(campaign: Campaign, name: str, users: list[int], known: dict[int, Sha
     read = rows(campaign, users, role=role)
     found = biases.bias(c for row in read if (c := comparison(row, name)))
     first = campaign.task_kind.measures(campaign.schema)[:1]
-    mine = Annotation.objects.settled().filter(campaign=campaign, labeler__in=users)
-    decided = mine.filter(state__in=("accepted", "adjudicated", "returned", "rejected"))
-    states = list(decided.order_by("-submitted_at").values_list("state", flat=True)[:NEWEST])
+    days = Tally.objects.filter(campaign=campaign, labeler__in=users)
     golds = [known[user] for user in users if user in known]
     if len(golds) < biases.SMALLEST_CELL:
         golds = []
-    good = sum(state in {"accepted", "adjudicated"} for state in states)
     return Slice(
         name,
         len(users),
@@ -229,5 +226,5 @@ def _slice(campaign: Campaign, name: str, users: list[int], known: dict[int, Sha
         found.longer,
         found.first,
         agreement(read, first[0]) if first else None,
-        share(good, len(states)),
+        labelers.accepted(labelers.sums(days)),
     )

@@ -10,10 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import display
+from labeling import display, feedback
 from labeling.actions import attachments, flags, reviews, threads
 from labeling.actions.reviews import Verdict
-from labeling.models.annotations import Annotation, AnnotationState, Flag, Review
+from labeling.models.annotations import Annotation, Flag, Review
 from labeling.models.campaigns import Campaign, Visibility
 from labeling.models.tasks import Task
 from labeling.people import leads_it, sees_names, who
@@ -52,15 +52,6 @@ def _edited(annotation: Annotation) -> dict[str, Any] | None:
     """The answer as a reviewer edited or decided it, where one did; it stands for what was submitted."""
     edited = reviews.edited(annotation)
     return shown(annotation, edited) if edited is not None else None
-
-
-def _adjudication(annotation: Annotation) -> list[Review]:
-    """Why another answer was chosen, for whoever's was not: the note alone, the rest is about the other answer."""
-    if annotation.state != AnnotationState.ADJUDICATED or annotation.chosen:
-        return []
-    decided = Review.objects.filter(annotation__task=annotation.task_id, annotation__chosen=True)
-    last = decided.filter(decision=Review.Decision.ADJUDICATE).order_by("-at").first()
-    return [Review(decision=last.decision, note=last.note, at=last.at)] if last is not None else []
 
 
 def _found(pk: Any) -> Annotation:
@@ -315,8 +306,8 @@ def my_annotation(request: HttpRequest, pk: Any) -> HttpResponse:
         labeler=me(request),
     )
     context = shown(found) | {
-        "reviews": [*found.reviews.all(), *_adjudication(found)],
-        "edited": _edited(found),
+        "reviews": [*feedback.told(found), *feedback.why_another(found)],
+        "edited": _edited(found) if feedback.told(found) else None,
         "appealed": threads.appeal_of(found),
         "may_appeal": threads.may_appeal(found),
         "attachments": attachments.shown(me(request), found.assignment),

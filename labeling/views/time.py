@@ -55,10 +55,11 @@ def mine(request: HttpRequest) -> HttpResponse:
         except TilthError as error:
             put_error(form, error)
     first, last = pay.month(timezone.now().date())
+    worked = {c.pk: work for c, work in pay.by_campaign(me(request), first, last)}
     context = {
         "form": form,
         "month": first,
-        "earned": [(c, pay.earned(c, me(request), first, last)) for c in campaigns],
+        "earned": [(c, worked.get(c.pk) or pay.nothing(pay.Terms.of(c))) for c in campaigns],
         "entries": TimeEntry.objects.filter(labeler=me(request)).select_related("campaign")[:50],
         "statements": Statement.objects.filter(labeler=me(request))
         .exclude(state=Statement.State.DRAFT)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import desk, display
+from labeling import desk, display, feedback
 from labeling.actions import claims, submissions
 from labeling.models.annotations import Annotation, Attachment
 from labeling.models.tasks import Assignment, AssignmentState
@@ -66,7 +66,7 @@ def workspace_context(held: Assignment) -> dict[str, Any]:
         "page_keys": registry.keys(kind, campaign.schema),
         "expired": _expired(held),
         "newest": newest,
-        "feedback": _feedback(newest),
+        "feedback": feedback.told(newest) if newest is not None else [],
         "pay": desk.pay_words(campaign),
         "edited": held.task.version != held.task_version,
         "guideline_clauses": held.guideline.clauses if held.guideline else [],
@@ -79,11 +79,6 @@ def workspace_context(held: Assignment) -> dict[str, Any]:
 
 def _expired(held: Assignment) -> bool:
     return held.state == AssignmentState.HELD and not held.draft_revision and held.hold_until < timezone.now()
-
-
-def _feedback(newest: Annotation | None) -> list[Any]:
-    """What reviewers said about the last submission."""
-    return list(newest.reviews.order_by("at")) if newest is not None else []
 
 
 def _data(held: Assignment, payload: dict[str, Any]) -> dict[str, Any]:

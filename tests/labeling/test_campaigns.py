@@ -24,7 +24,7 @@ from labeling.models.guidelines import GuidelineRead
 from labeling.models.tasks import Assignment, Task
 from tests.labeling.campaigns import campaign, guideline, join, task
 from tests.labeling.test_protocol import GUIDE
-from tests.labeling.work import hand_in, label
+from tests.labeling.work import earned, hand_in, label
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry, Invitation, Skill, User
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
@@ -349,14 +349,14 @@ def test_what_a_new_version_gives_back_stays_paid_once_and_is_no_blot(lead, cast
     accepted, disputed = label(cast[0], made, CITES), label(cast[0], made, CITES)
     reviews.decide(lead, accepted, reviews.Verdict("accept"))
     guidelines.pin(lead, made, _clause_changed(), mark_stale=True, requeue=True)
-    assert pay.earned(made, cast[0], today, today).tasks == 2
+    assert earned(made, cast[0], today, today).tasks == 2
     assert pay.spent(made) == Decimal("4.00")
     assert Tally.objects.get(labeler=cast[0]).returned == 0
     again = [hand_in(cast[0], row.assignment, CITES) for row in (accepted, disputed)]
-    assert pay.earned(made, cast[0], today, today).tasks == 2, "handed in again it is not paid again"
+    assert earned(made, cast[0], today, today).tasks == 2, "handed in again it is not paid again"
     made.refresh_from_db()
     reviews.decide(lead, again[0], reviews.Verdict("return", note="No."))
-    assert pay.earned(made, cast[0], today, today).tasks == 1
+    assert earned(made, cast[0], today, today).tasks == 1
 
 
 def test_what_a_reviewer_returns_after_it_was_marked_is_unpaid_and_under_the_new_version(lead, cast):
@@ -365,7 +365,7 @@ def test_what_a_reviewer_returns_after_it_was_marked_is_unpaid_and_under_the_new
     done, changed, today = label(cast[0], made, CITES), _clause_changed(), timezone.now().date()
     guidelines.pin(lead, made, changed, mark_stale=True)
     reviews.decide(lead, done, reviews.Verdict("return", note="Cite the new clause."))
-    assert pay.earned(made, cast[0], today, today).tasks == 0
+    assert earned(made, cast[0], today, today).tasks == 0
     assert Assignment.objects.get().guideline == changed
 
 

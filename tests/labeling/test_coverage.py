@@ -20,7 +20,7 @@ from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Tally
 from labeling.models.tasks import Task
 from tests.labeling.campaigns import campaign, join, task
-from tests.labeling.work import hand_in, label
+from tests.labeling.work import earned, hand_in, label
 from tilth.accounts.actors import Actor
 
 
@@ -253,7 +253,7 @@ def test_the_pilot_is_paid_and_counts_in_no_other_figure(lead, cast):
     campaigns.set_quota(lead, made, topic="law", difficulty="", language="", target=9)
     today = timezone.now().date()
     assert pay.spent(made) == Decimal("20")
-    assert pay.earned(made, cast[2], today, today).tasks == 2, "who did the pilot alone is paid for it"
+    assert earned(made, cast[2], today, today).tasks == 2, "who did the pilot alone is paid for it"
     found = progress.progress(made)
     assert (found.tasks, found.submitted, found.wanted, found.per_day) == (2, 4, 4, 4)
     (cell,) = matrix(made)

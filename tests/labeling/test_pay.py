@@ -19,7 +19,7 @@ from labeling.models.campaigns import Tally
 from labeling.models.tasks import Assignment
 from labeling.models.time import Statement, TimeEntry
 from tests.labeling.campaigns import campaign, join
-from tests.labeling.work import label
+from tests.labeling.work import earned, label
 from tests.racing import at_once, refused
 from tilth.accounts.actors import Actor
 from tilth.errors import Conflict, InvalidInput, PermissionDenied
@@ -37,7 +37,7 @@ def test_tasks_are_paid_unless_returned_or_rejected(paid, cast, people, as_role)
     reviews.decide(as_role("reviewer"), first, Verdict("reject", note="No."))
     reviews.decide(as_role("reviewer"), second, Verdict("return", note="Why?"))
     today = timezone.now().date()
-    found = pay.earned(paid, cast[0], today - timedelta(days=1), today)
+    found = earned(paid, cast[0], today - timedelta(days=1), today)
     assert (found.tasks, found.amount) == (1, Decimal("2.50"))
     assert third.state == "submitted"
 
@@ -48,11 +48,11 @@ def test_hours_are_paid_with_approved_work_away_from_the_screen(paid, cast, peop
     Tally.objects.create(campaign=paid, labeler=cast[0], day=today, active_seconds=1800)
     lead, me = Actor(user=people["lead"]), Actor(user=cast[0])
     entry = time.declare(me, paid, day=today, minutes=30, note="Read two papers")
-    assert pay.earned(paid, cast[0], today, today).amount == Decimal("15.00")
+    assert earned(paid, cast[0], today, today).amount == Decimal("15.00")
     with pytest.raises(PermissionDenied):
         time.decide(Actor(user=people["reviewer"]), entry, approved=True)
     time.decide(lead, entry, approved=True)
-    assert pay.earned(paid, cast[0], today, today).amount == Decimal("30.00")
+    assert earned(paid, cast[0], today, today).amount == Decimal("30.00")
     with pytest.raises(Conflict):
         time.decide(lead, entry, approved=False)
     for fields in ({"minutes": 0}, {"note": " "}, {"day": today + timedelta(days=1)}):
@@ -184,7 +184,7 @@ def test_corrections_add_up_to_the_cent(paid, cast, people):
         if time.draft_statements(lead, paid, then, then):
             time.approve(lead, paid, then, then)
     total = sum(row.total for row in Statement.objects.filter(labeler=cast[0]))
-    assert total == pay.earned(paid, cast[0], day, day).amount == Decimal("0.07")
+    assert total == earned(paid, cast[0], day, day).amount == Decimal("0.07")
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)

@@ -1,10 +1,11 @@
 """Work as labelers do it, through the product's own actions."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from labeling import pay
 from labeling.actions import claims, submissions
 from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
@@ -37,3 +38,9 @@ def settle(*annotations: Annotation) -> None:
 def label(user: User, made: Campaign, payload: dict[str, Any] | None = None, **fields: Any) -> Annotation:
     """Claim the next task and submit it."""
     return hand_in(user, claims.claim(Actor(user=user), made), payload, **fields)
+
+
+def earned(made: Campaign, user: User, first: date, last: date) -> pay.Earned:
+    """What somebody's work in a campaign is worth, from the first to the last day."""
+    terms = pay.Terms.of(made)
+    return pay.everybody(made, first, last, terms).get(user.pk) or pay.nothing(terms)
