@@ -47,6 +47,7 @@ ANNOTATIONS: dict[str, pa.DataType] = {
     "guideline": pa.string(),
     "review": pa.string(),
     "edited": pa.string(),
+    "editor": pa.string(),
     "task_payload": pa.string(),
 }
 CANDIDATES: dict[str, pa.DataType] = {
@@ -68,7 +69,7 @@ SELECT max(task_id) FROM (
 _ANNOTATIONS = """
 SELECT {id}, a.task_id, t.key, t.topic, c.kind, a.role, a.state, CAST(a.chosen AS integer), a.payload,
        a.payload_version, a.display, a.active_seconds, {at}, u.pseudonym,
-       'guideline:' || g.name || '@' || v.number, {review}, {edited}, {task_payload}
+       'guideline:' || g.name || '@' || v.number, {review}, {edited}, {editor}, {task_payload}
 FROM labeling_annotation a
 JOIN labeling_task t ON t.id = a.task_id
 JOIN labeling_campaign c ON c.id = a.campaign_id
@@ -86,7 +87,8 @@ WHERE t.campaign_id = {campaign} AND d.task_id > {after} AND d.task_id <= {upto}
 ORDER BY d.task_id, d.position
 """
 _SCHEMA = "SELECT schema FROM labeling_campaign WHERE id = {campaign}"
-_REVIEW = "(SELECT r.{column} FROM labeling_review r WHERE r.annotation_id = a.id {where} ORDER BY r.at DESC, r.id DESC LIMIT 1)"
+_REVIEW = "(SELECT {what} FROM labeling_review r {join} WHERE r.annotation_id = a.id {where} ORDER BY r.at DESC, r.id DESC LIMIT 1)"
+_EDIT = {"join": "JOIN accounts_user e ON e.id = r.reviewer_id", "where": "AND r.payload IS NOT NULL"}
 # What the task said when it was annotated: an edit keeps the earlier text under its version.
 _TASK = (
     "CASE WHEN a.task_version = t.version THEN t.payload ELSE COALESCE((SELECT o.payload FROM labeling_taskversion o "
@@ -108,13 +110,13 @@ class Snapshot(ABC):
         yield from pairwise([0, *sorted({end for (end,) in ends})])
 
     def annotations(self, campaign: int, until: datetime, part: Part, *, with_tasks: bool) -> pa.Table:
-        """The part's :data:`ANNOTATIONS` by task; without ``with_tasks`` task and edited payloads are null."""
-        edited = _REVIEW.format(column="payload", where="AND r.payload IS NOT NULL")
+        """The part's :data:`ANNOTATIONS` by task; without ``with_tasks`` tasks, edits and editors are null."""
         statement = _ANNOTATIONS.format(
             **self.words,
             which=_WHICH.format(**self.words),
-            review=_REVIEW.format(column="decision", where=""),
-            edited=edited if with_tasks else "NULL",
+            review=_REVIEW.format(what="r.decision", join="", where=""),
+            edited=_REVIEW.format(what="r.payload", **_EDIT) if with_tasks else "NULL",
+            editor=_REVIEW.format(what="e.pseudonym", **_EDIT) if with_tasks else "NULL",
             task_payload=_TASK if with_tasks else "NULL",
         )
         values = {"campaign": campaign, "until": until, "after": part[0], "upto": part[1]}

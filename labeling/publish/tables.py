@@ -64,6 +64,7 @@ def provenance(batch: pa.Table, campaign: int) -> pa.StructArray:
         "guideline": batch["guideline"],
         "seconds": batch["seconds"],
         "created_at": batch["submitted_at"],
+        "editor": batch["editor"],
     }
     arrays = [values[f.name] for f in PROVENANCE]
     flat = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in arrays]

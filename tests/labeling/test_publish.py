@@ -82,6 +82,7 @@ def test_everything_is_published_with_full_provenance(cast, go):
         "guideline": "guideline:helpful@1",
         "seconds": 0.0,
         "created_at": annotation.submitted_at,
+        "editor": None,
     }
     assert [c["model"] for c in row["candidates"]] == ["model-0", "model-1"]
     assert json.loads(row["display"])["order"] == annotation.display["order"]
@@ -110,8 +111,13 @@ def test_rules_take_what_they_say(cast, go, as_role):
     reviews.decide(reviewer, one, Verdict("accept"))
     reviews.decide(reviewer, two, Verdict("edit", payload={**two.payload, "grade": "0:1"}))
     reviews.decide(reviewer, three, Verdict("reject", note="No."))
-    _, rows = go(made, "preferences", "accepted")
+    version, rows = go(made, "preferences", "accepted")
     assert sorted(row["strength"] for row in rows) == [1, 3], "an edit stands for what it replaces"
+    editor = reviewer.user.pseudonym
+    assert {row["strength"]: row["provenance"]["editor"] for row in rows} == {1: editor, 3: None}
+    held = {c["value"]: c["rows"] for c in load_manifest(version).contributions if c["kind"] == "labeler"}
+    assert held == {cast[0].pseudonym: 2, editor: 1}
+    assert versions_with("labeler", editor) == [version]
     version, rows = go(made, "preferences", "standing")
     assert len(rows) == 2
     assert {"what": "rejected", "count": 1} in load_manifest(version).missing
@@ -121,6 +127,7 @@ def test_rules_take_what_they_say(cast, go, as_role):
         ("accepted", "edit"),
         ("rejected", "reject"),
     ]
+    assert {row["provenance"]["editor"] for row in rows} == {None}, "every payload here is its labeler's own"
 
 
 def test_of_an_adjudicated_task_only_the_result_is_published(cast, go, as_role):
@@ -142,6 +149,7 @@ def test_a_final_answer_written_by_the_adjudicator_is_published_and_is_nobodys_a
     assert (review.payload, review.annotation, review.reviewer) == (own, one, as_role("reviewer").user)
     _, rows = go(made, "preferences", "adjudicated")
     assert [(row["strength"], row["provenance"]["annotation"]) for row in rows] == [(1, one.reference)]
+    assert rows[0]["provenance"]["editor"] == as_role("reviewer").user.pseudonym
     assert rows[0]["chosen"][0]["content"] == ANSWERS["preference"][1], (
         "the adjudicator's grade, not the labeler's"
     )

@@ -1,5 +1,7 @@
 """Schemas: the kinds of the design, stable row ids, upgrades, clear errors."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -58,6 +60,7 @@ def test_messages_and_provenance_have_the_designs_fields():
         "guideline",
         "seconds",
         "created_at",
+        "editor",
     ]
     assert PROVENANCE.field("created_at").type == pa.timestamp("us", tz="UTC")
 
@@ -105,6 +108,24 @@ def test_older_shards_are_upgraded_step_by_step(monkeypatch):
     monkeypatch.delitem(schemas.UPGRADES, ("choices", 1))
     with pytest.raises(InvalidInput, match="version 1 cannot be read"):
         upgrade(old, "choices", 1)
+
+
+def test_labels_of_the_first_version_have_no_editor_and_keep_the_rest():
+    first = pa.struct([field for field in PROVENANCE if field.name != "editor"])
+    label = {"campaign": "campaign:4", "labeler": "p" * 32, "seconds": 12.0}
+    rows = [
+        {"id": "1", "text": "x", "score": 1.0, "provenance": label},
+        {"id": "2", "text": "y", "score": 2.0},
+    ]
+    columns = [replace(c, type=first) if c.name == "provenance" else c for c in schema("ratings").columns]
+    old = replace(schema("ratings"), version=1, columns=tuple(columns)).table(rows)
+    one, two = upgrade(pa.concat_tables([old, old]).slice(2), "ratings", 1).to_pylist()
+    assert one["provenance"] == {**dict.fromkeys(f.name for f in PROVENANCE), **label}
+    assert two["provenance"] is None and (one["id"], two["score"]) == ("1", 2.0)
+    assert {kind for kind, found in KINDS.items() if found.version == 2} == {
+        kind for kind, columns in COLUMNS.items() if "provenance" in [c.name for c in columns]
+    }
+    assert upgrade(old.select(["id", "text", "score"]), "ratings", 1).num_rows == 2
 
 
 def test_conforming_fills_optional_columns_and_refuses_the_rest():

@@ -169,6 +169,18 @@ def test_labels_count_for_their_labeler_guideline_and_campaign(store):
     ]
 
 
+def test_whoever_edited_a_label_is_a_labeler_of_its_row(store):
+    rows = [
+        {"id": str(n), "text": "x", "score": 1.0, "provenance": {"labeler": labeler, "editor": editor}}
+        for n, (labeler, editor) in enumerate([("l0", "l1"), ("l0", None), ("l1", "l1"), (None, "l1")])
+    ]
+    manifest = build_manifest(store, "d", 1, "ratings", write(store, "ratings", rows), producer="test")
+    assert manifest.contributions == [
+        {"kind": "labeler", "value": "l0", "rows": 2},
+        {"kind": "labeler", "value": "l1", "rows": 3},
+    ]
+
+
 def test_contributions_can_be_written_directly_and_are_sorted(store):
     contributions.write_contributions(
         store, "c.parquet", [("url", "b", 1), ("domain", "z", 2), ("url", "a", 3)]

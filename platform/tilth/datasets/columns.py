@@ -40,8 +40,12 @@ PROVENANCE = pa.struct(
         ("guideline", pa.string()),
         ("seconds", pa.float64()),
         ("created_at", TIMESTAMP),
+        ("editor", pa.string()),
     ]
 )
+"""Where a label comes from. ``labeler`` and ``editor`` are pseudonyms; ``editor`` is the reviewer whose text stands
+for the labeler's, where one edited or decided it."""
+
 SAMPLING = pa.struct(
     [
         ("temperature", pa.float64()),
@@ -101,7 +105,10 @@ def signals_type(names: tuple[str, ...] = ()) -> pa.StructType:
 
 ID = Column("id", pa.string(), "Row id", "xxh3-128 hex of the row's stable key", required=True)
 _PROVENANCE = Column(
-    "provenance", PROVENANCE, "Provenance", "Who labelled it, in which campaign, by which guideline, and when"
+    "provenance",
+    PROVENANCE,
+    "Provenance",
+    "Who labelled and edited it, in which campaign, by which guideline, and when",
 )
 _PROMPT = Column(
     "prompt", MESSAGES, "Prompt", "The messages that were answered", required=True, measure="text"

@@ -1,5 +1,7 @@
 """Whose data a version holds: counts by labeler, guideline, campaign, crawl, domain and URL.
 
+Whoever edited a label is a labeler of its row, too.
+
 The first four are few and go into the manifest (and from there into the database); domains and URL
 hashes may be millions and go into ``contributions.parquet`` beside the manifest, sorted by kind and
 value, so that a look-up reads one row group. Counting is DuckDB's: it spills to disk. Pure: no Django.
@@ -95,8 +97,12 @@ def _values(table: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
         if name != "provenance":
             yield name, table.column(name)
             continue
-        for part in ("labeler", "guideline", "campaign"):
-            yield part, pc.struct_field(table.column(name), part)
+        part = {
+            p: pc.struct_field(table.column(name), p) for p in ("labeler", "guideline", "campaign", "editor")
+        }
+        alone = pc.fill_null(pc.equal(part["labeler"], part["editor"]), False)
+        yield "labeler", pc.if_else(alone, None, part.pop("editor"))  # a row counts once for each person
+        yield from part.items()
 
 
 def _sorted_counts(database: duckdb.DuckDBPyConnection, kinds: tuple[str, ...]) -> Iterator[pa.Table]:

@@ -134,13 +134,30 @@ _ABOUT: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "tokens": ("Tokens", "Tokenised documents for training", ("tokens",)),
 }
 
+_VERSIONS = {kind: 2 for kind, columns in COLUMNS.items() if any(c.name == "provenance" for c in columns)}
+"""Newest versions of the kinds that are past their first: 2, provenance names the editor."""
+
 KINDS: dict[str, Schema] = {
-    kind: Schema(kind, 1, title, description, (ID, *COLUMNS[kind]), key)
+    kind: Schema(kind, _VERSIONS.get(kind, 1), title, description, (ID, *COLUMNS[kind]), key)
     for kind, (title, description, key) in _ABOUT.items()
 }
 
 Upgrade = Callable[[pa.Table], pa.Table]
-UPGRADES: dict[tuple[str, int], Upgrade] = {}
+
+
+def _name_editor(table: pa.Table) -> pa.Table:
+    """Provenance of version 1 with room for an editor; none is known."""
+    place = table.schema.get_field_index("provenance")
+    if place < 0:
+        return table
+    old = table.column(place).combine_chunks()
+    fields = [*old.type, pa.field("editor", pa.string())]
+    parts = [*(old.field(field.name) for field in old.type), pa.nulls(len(old), pa.string())]
+    made = pa.StructArray.from_arrays(parts, fields=fields, mask=old.is_null())
+    return table.set_column(place, "provenance", made)
+
+
+UPGRADES: dict[tuple[str, int], Upgrade] = {(kind, 1): _name_editor for kind in _VERSIONS}
 """(kind, version) -> the change that makes a table of that version one of the next."""
 
 
