@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from labeling import bulk
-from labeling.actions.guards import require_lead
+from labeling.actions.guards import require_lead, require_unclosed
 from labeling.actions.tasks import Authors, take_positions
 from labeling.models.campaigns import Campaign, CampaignState
 from labeling.models.tasks import Task, TaskImport
@@ -108,10 +108,35 @@ def cancel(actor: Actor, row: TaskImport) -> None:
     audit.record(actor, "tasks.import_cancel", row.campaign.reference)
 
 
+@transaction.atomic
+def retry(actor: Actor, row: TaskImport) -> None:
+    """Try a failed import again. What it loaded stays, and only the rest follows."""
+    require_lead(actor, row.campaign)
+    require_unclosed(row.campaign, "add tasks")
+    if not TaskImport.objects.filter(pk=row.pk, state=State.FAILED).update(state=State.CHECKING, message=""):
+        raise Conflict("Only an import that failed is tried again.", code="wrong_state")
+    if row.job is None:
+        raise Conflict("This import has no job; import the file anew.", code="wrong_state")
+    jobs.retry(LABELING, row.job)
+    audit.record(actor, "tasks.import_retry", row.campaign.reference, job=row.job.reference)
+
+
+@transaction.atomic
+def withdraw(actor: Actor, row: TaskImport) -> None:
+    """Take what a failed import has loaded out of the queue again; it is over then."""
+    require_lead(actor, row.campaign)
+    failed = TaskImport.objects.filter(pk=row.pk, state=State.FAILED)
+    if not failed.update(state=State.CANCELLED, message="It failed, and a lead withdrew it."):
+        raise Conflict("Only an import that failed is withdrawn here.", code="wrong_state")
+    _withdraw(row)
+    audit.record(actor, "tasks.import_withdraw", row.campaign.reference)
+
+
 def finish(job: Job, result: dict[str, Any]) -> None:
     """Load what the program checked. May run again after a crash: what is loaded stays, the rest follows."""
     row = TaskImport.objects.select_related("campaign").get(job=job)
     counts = {"rows": result["rows"], "bad": result["bad"]}
+    _check_same(row, result["rows"])
     if not _as_long_as_wanted(row).update(state=State.LOADING, **counts):
         _withdraw(row)
         return
@@ -126,6 +151,19 @@ def finish(job: Job, result: dict[str, Any]) -> None:
         _withdraw(row)
         return
     audit.record(LABELING, "tasks.loaded", row.campaign.reference, tasks=loaded, bad=result["bad"])
+
+
+def _check_same(row: TaskImport, count: int) -> None:
+    """Rows that are loaded keep their places, so a source that is tried again must give as many as before."""
+    if row.first_position is None or row.rows == count:
+        return
+    if row.loaded:
+        raise Conflict(
+            f"The source gives {count:,} tasks now and gave {row.rows:,} before. Withdraw what was loaded, and "
+            "import it anew.",
+            code="source_moved",
+        )
+    TaskImport.objects.filter(pk=row.pk).update(first_position=None)
 
 
 def _as_long_as_wanted(row: TaskImport) -> QuerySet[TaskImport]:
@@ -155,8 +193,12 @@ def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: 
     """One chunk, all or nothing; whether the import is still wanted."""
     if not _as_long_as_wanted(row).select_for_update(of=("self",)):
         return False
-    if Task.objects.filter(campaign=row.campaign_id, position=first).exists():
-        return True  # loaded before a crash: a chunk is all there or not at all
+    rows = list(enumerate(read_chunk(Storage(settings.STORAGE), prefix, number), start=first))
+    there = Task.objects.filter(campaign=row.campaign_id, position__in=[position for position, _ in rows])
+    loaded = set(there.values_list("position", flat=True))
+    missing = [(position, values) for position, values in rows if position not in loaded]
+    if not missing:
+        return True  # loaded before a crash, or before it was tried again
     role = row.options["role"]
     # Locked, so that a change of overlap comes before these tasks or changes them too.
     campaign = Campaign.objects.select_for_update(of=("self",), no_key=True).get(pk=row.campaign_id)
@@ -167,15 +209,14 @@ def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: 
         overlap=campaign.overlap,
         imported_by=row,
     )
-    rows = read_chunk(Storage(settings.STORAGE), prefix, number)
-    for position, values in enumerate(rows, start=first):
+    for position, values in missing:
         values["position"] = position
         if values["author"]:
             values["author_id"] = authors[values["author"]]
         if values["gold"] is not None and role == Task.Role.NORMAL:
             values["role"] = Task.Role.GOLD.value
-    bulk.store(like, rows)
-    TaskImport.objects.filter(pk=row.pk).update(loaded=F("loaded") + len(rows))
+    bulk.store(like, [values for _, values in missing])
+    TaskImport.objects.filter(pk=row.pk).update(loaded=F("loaded") + len(missing))
     return True
 
 

@@ -16,6 +16,6 @@ urlpatterns = [
     path("campaigns/tasks/<int:pk>/gold/", tasks.gold, name="task_gold"),
     path("campaigns/tasks/<int:pk>/page/", tasks.page, name="task_page"),
     path("campaigns/imports/<int:pk>/", imports.import_status, name="import"),
-    path("campaigns/imports/<int:pk>/cancel/", imports.cancel_import, name="import_cancel"),
     path("campaigns/imports/<int:pk>/bad-rows.csv", imports.import_report, name="import_report"),
+    path("campaigns/imports/<int:pk>/<str:verb>/", imports.import_step, name="import_step"),
 ]

@@ -87,14 +87,24 @@ def import_status(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "labeling/_import.html" if request.htmx else "labeling/import.html", context)  # type: ignore[attr-defined]
 
 
+STEPS = {
+    "cancel": (imports.cancel, "The import is being stopped."),
+    "retry": (imports.retry, "The import is tried again; what is there stays."),
+    "withdraw": (imports.withdraw, "What had been loaded is withdrawn."),
+}
+
+
 @requires("campaigns.manage")
 @require_POST
-def cancel_import(request: HttpRequest, pk: int) -> HttpResponse:
-    """Stop an import."""
+def import_step(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Stop an import, try a failed one again, or withdraw what it had loaded."""
     row = get_object_or_404(TaskImport.objects.select_related("campaign", "job"), pk=pk)
+    if verb not in STEPS:
+        raise Http404
+    act, done = STEPS[verb]
     try:
-        imports.cancel(Actor.of(request), row)
-        messages.success(request, "The import is being stopped.")
+        act(Actor.of(request), row)
+        messages.success(request, done)
     except TilthError as error:
         messages.error(request, error.message)
     return redirect("labeling:import", pk)

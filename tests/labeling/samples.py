@@ -141,7 +141,7 @@ def a_document(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": task(made, payload={"messages": [], "document": document}).pk}
 
 
-@sample("labeling:import", "labeling:import_cancel", "labeling:import_report")
+@sample("labeling:import", "labeling:import_report")
 def an_import(people: dict[str, User]) -> dict[str, Any]:
     job = Job.objects.create(kind="task_import", state="succeeded", attempt=1)
     Storage(settings.STORAGE).write_bytes(report_key(job.prefix), b"row,field,problem\n")
@@ -149,6 +149,11 @@ def an_import(people: dict[str, User]) -> dict[str, Any]:
         campaign=_campaign(people), job=job, source="t.jsonl", state="done", bad=1
     )
     return {"pk": row.pk}
+
+
+@sample("labeling:import_step")
+def a_step_of_an_import(people: dict[str, User]) -> dict[str, Any]:
+    return {**an_import(people), "verb": "cancel"}
 
 
 @sample("labeling:member")
