@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from tilth.errors import InvalidInput
 from training.llm import pretokens
 from training.llm.chat_template import Message, Rendered, Span, Template
-from training.llm.special_tokens import END, TOOL_CALL, TOOL_CALL_END
+from training.llm.special_tokens import END, END_OF_TEXT, TOOL_CALL, TOOL_CALL_END
 
 _NAMED = ("bos_token", "eos_token", "pad_token", "unk_token")
 
@@ -58,7 +58,7 @@ class Chat:
             raise InvalidInput(
                 "This checkpoint has no chat template: fine-tune it on conversations first.", code="template"
             )
-        specials = tuple(token.content for token in _specials(tokenizer).values())
+        specials = tuple(token.content for token in specials_of(tokenizer).values())
         return cls(tokenizer, Template(source, specials, named_tokens(folder)))
 
     def encode(
@@ -74,7 +74,7 @@ class Chat:
     @cached_property
     def stops(self) -> tuple[int, ...]:
         """The ids that end an answer: the end of a turn, then the end of a text."""
-        named = [END, self.template.variables.get("eos_token", "")]
+        named = [END, self.template.variables.get("eos_token", ""), END_OF_TEXT]
         found = [self.tokenizer.token_to_id(name) for name in named if name]
         return tuple(dict.fromkeys(id for id in found if id is not None))
 
@@ -129,7 +129,7 @@ class Chat:
             for (start, _), encoding in zip(plain, encodings, strict=True)
             for id, (first, last) in zip(encoding.ids, encoding.offsets, strict=True)
         ]
-        specials = {token.content: id for id, token in _specials(self.tokenizer).items()}
+        specials = {token.content: id for id, token in specials_of(self.tokenizer).items()}
         tokens += [(start, end, specials[rendered.text[start:end]]) for start, end in marks.items()]
         tokens.sort(key=lambda token: token[0])
         learned = [any(a <= start < b for a, b in rendered.trained) for start, _, _ in tokens]
@@ -139,7 +139,7 @@ class Chat:
 
     def _trimmed(self, text: str, pieces: list[Span], marks: dict[int, int]) -> list[Span]:
         """The pieces of plain text, without the spaces that a special token beside them takes as its own."""
-        tokens = {token.content: token for token in _specials(self.tokenizer).values()}
+        tokens = {token.content: token for token in specials_of(self.tokenizer).values()}
         before = {end: tokens[text[start:end]] for start, end in marks.items()}
         after = {start: tokens[text[start:end]] for start, end in marks.items()}
         found = []
@@ -196,7 +196,8 @@ def _settings(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _specials(tokenizer: Tokenizer) -> dict[int, Any]:
+def specials_of(tokenizer: Tokenizer) -> dict[int, Any]:
+    """The tokens that are no text, by id."""
     return {id: token for id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
 
 

@@ -182,7 +182,7 @@ class States:
 
     def steps(self) -> list[int]:
         """The steps that have a whole state, in order."""
-        found = self.storage.list(f"{self.prefix}/state", "state.json")
+        found = self.storage.list(f"{self.prefix}/state", "/state.json")
         return sorted(int(key.split("/")[-2]) for key in found)
 
     def load_newest(self, cache: Cache, into: Path) -> tuple[int, Path] | None:

@@ -72,6 +72,14 @@ _ALL = (
         needs_tokenizer=True,
     ),
     Stage(
+        "sft",
+        "Fine-tuning (SFT)",
+        "Teach a model to answer, from conversations",
+        "sft:SftConfig",
+        train=("conversations", "completions"),
+        validation=("conversations", "completions"),
+    ),
+    Stage(
         "import",
         "Import",
         "Take in a model in Hugging Face's layout, from a folder or the Hub",

@@ -1,0 +1,297 @@
+"""The model that is trained further: its weights, its tokenizer made ready for conversations, and how it is kept.
+
+A tokenizer is *dressed*: it gets a chat template where it has none, the end of a turn becomes its stop token, and
+padding becomes a token that is not the stop. Its files are changed by hand as far as needed and no further, so
+that a tokenizer that was ready stays the same, hash for hash.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType
+from tokenizers import AddedToken, Tokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from tilth.errors import InvalidInput
+from training.llm.chat import Chat, named_tokens, specials_of, stored_template
+from training.llm.chat_template import TEMPLATE
+from training.llm.checkpoints import Checkpoint
+from training.llm.configs.posttraining import PosttrainingConfig
+from training.llm.program import Workspace
+from training.llm.record import record, template_hash, tokenizer_hash
+from training.llm.spec import Part
+from training.llm.special_tokens import PAD, SPECIAL_TOKENS
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+)
+GREETING = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello"}]
+_MULTIPLE = 64
+
+
+@dataclass(frozen=True)
+class Student:
+    """A model to train.
+
+    ``folder`` holds the weights as they were before (the reference, LoRA's base); ``files`` the dressed
+    tokenizer; ``context`` is the longest example in tokens; ``stops`` are the ids that end an answer; ``lora`` is
+    what PEFT is told, where it is used.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    chat: Chat
+    folder: Path
+    files: Path
+    base: Checkpoint
+    context: int
+    stops: tuple[int, ...]
+    lora: LoraConfig | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a model answers with: the next token, or (``scores``) one number."""
+
+    scores: bool = False
+
+    @property
+    def loader(self) -> Any:
+        """The class of transformers that reads such a model."""
+        return AutoModelForSequenceClassification if self.scores else AutoModelForCausalLM
+
+    @property
+    def task(self) -> TaskType:
+        """PEFT's name for it."""
+        return TaskType.SEQ_CLS if self.scores else TaskType.CAUSAL_LM
+
+    def load(self, folder: Path, **more: Any) -> PreTrainedModel:
+        """A model from a folder, in fp32 unless told otherwise."""
+        settings = {"dtype": torch.float32, "attn_implementation": "sdpa"} | more
+        if self.scores:
+            settings["num_labels"] = 1
+        model: PreTrainedModel = self.loader.from_pretrained(folder, **settings)
+        return model
+
+
+WRITES = Kind()
+SCORES = Kind(scores=True)
+
+
+def prepare(work: Workspace, config: PosttrainingConfig, kind: Kind = WRITES) -> Student:
+    """The run's base checkpoint, ready to be trained.
+
+    Raises :class:`InvalidInput` where it has no weights, where ``context`` is longer than it takes, or where
+    LoRA cannot teach it the marks of a conversation.
+    """
+    base, folder = work.load(work.spec.base)
+    if base.holds != "model":
+        raise InvalidInput(f"{base.reference} holds no weights: choose a model.", field="base")
+    files = work.scratch / "tokenizer"
+    dress(folder, files, config.template)
+    torch.manual_seed(config.seed)
+    model = kind.load(folder)
+    grown = _grow(model, files, config)
+    if grown:
+        folder = work.scratch / "base"
+        model.save_pretrained(folder)
+    tokenizer, chat = AutoTokenizer.from_pretrained(files), Chat.of(files)
+    stops = tuple(dict.fromkeys([*chat.stops, *_stops_of(model)]))
+    _tell_ends(model, tokenizer, stops)
+    lora = None
+    if config.lora:
+        lora = LoraConfig(
+            r=config.lora_rank,
+            lora_alpha=config.lora_alpha,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type=kind.task,
+        )
+    return Student(model, tokenizer, chat, folder, files, base, _context(model, config), stops, lora)
+
+
+def reference(work: Workspace, part: Part | None, student: Student) -> Path:
+    """The folder of the model that the trained one is compared with: the named checkpoint's, or the base's.
+
+    Raises :class:`InvalidInput` where that has another tokenizer, or LoRA trains (its reference is its base).
+    """
+    if part is None or part.folder == student.base.folder:
+        return student.folder
+    if student.lora:
+        raise InvalidInput(
+            "With LoRA the reference is the base: choose no other one.", field="reference_model"
+        )
+    other, folder = work.load(part, "reference_model")
+    if other.tokenizer_hash != tokenizer_hash(student.files):
+        raise InvalidInput(
+            f"{other.reference} has another tokenizer than the model: choose one of the same.",
+            field="reference_model",
+        )
+    return folder
+
+
+def dress(folder: Path, into: Path, template: str = "auto") -> None:
+    """Write the tokenizer of a checkpoint's folder, ready for conversations, into another folder."""
+    into.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, into / name)
+    source = (stored_template(folder) if template == "auto" else "") or TEMPLATE
+    if source == TEMPLATE:
+        _add(into, list(SPECIAL_TOKENS))
+    _write_template(into, source)
+    stop = stop_token(Chat.of(into))
+    named = named_tokens(into)
+    pad = named.get("pad_token", "")
+    if not pad or pad in (stop, named.get("eos_token")):
+        pad = PAD
+        _add(into, [PAD])
+    if (stop, pad) != (named.get("eos_token"), named.get("pad_token")):
+        _change_settings(into, {"eos_token": stop, "pad_token": pad})
+
+
+def stop_token(chat: Chat) -> str:
+    """The token that ends an answer and is trained; raises :class:`InvalidInput` where a template trains none."""
+    encoded = chat.encode(GREETING)
+    rendered = chat.template.render(GREETING)
+    learned = [place for place, learn in zip(encoded.offsets, encoded.trained, strict=True) if learn]
+    if not learned or learned[-1] not in rendered.marks:
+        raise InvalidInput(
+            "This chat template does not end an answer with a special token, so the model would never learn to "
+            "stop: train with our template (template=ours).",
+            code="template",
+            field="template",
+        )
+    start, end = learned[-1]
+    return encoded.text[start:end]
+
+
+def keep(
+    work: Workspace,
+    student: Student,
+    config: PosttrainingConfig,
+    trained: Any,
+    step: int,
+    tokens: int,
+    metrics: dict[str, float],
+    kind: Kind = WRITES,
+) -> Checkpoint:
+    """Store the trained model as the run's checkpoint after ``step``.
+
+    LoRA's matrices are added to the base's, so that what is stored is a whole model; they themselves lie beside it
+    in ``adapter/``.
+    """
+    made = work.scratch / f"export-{step}"
+    shutil.rmtree(made, ignore_errors=True)
+    whole = trained
+    if isinstance(trained, PeftModel):
+        trained.save_pretrained(str(made / "adapter"))
+        adapted = PeftModel.from_pretrained(kind.load(student.folder), made / "adapter")
+        whole = adapted.merge_and_unload()
+    _tell_ends(
+        whole, student.tokenizer, student.stops
+    )  # transformers' trainer set them to the tokenizer's one
+    whole.save_pretrained(made)
+    for file in student.files.iterdir():
+        shutil.copyfile(file, made / file.name)
+    checkpoint = Checkpoint(
+        run=work.spec.run,
+        step=step,
+        stage=work.spec.stage,
+        holds="model",
+        tokens=tokens,
+        parameters=sum(weight.numel() for weight in whole.parameters()),
+        architecture=whole.config.architectures[0],
+        context=int(whole.config.get_text_config().max_position_embeddings),
+        tokenizer_hash=tokenizer_hash(made),
+        template_hash=template_hash(made),
+        licence=student.base.licence,
+        config=config.to_json(),
+        metrics=metrics,
+        parents=work.spec.parents,
+        record=record(config.seed),
+    )
+    stored = work.store(made, checkpoint)
+    shutil.rmtree(made)
+    return stored
+
+
+def _context(model: PreTrainedModel, config: PosttrainingConfig) -> int:
+    longest = int(model.config.get_text_config().max_position_embeddings)
+    if config.context and config.context > longest:
+        raise InvalidInput(f"The model takes {longest:,} tokens: set a shorter context.", field="context")
+    return config.context or longest
+
+
+def _grow(model: PreTrainedModel, files: Path, config: PosttrainingConfig) -> bool:
+    """Give the model rows for the tokens that its tokenizer got; says whether it had too few."""
+    wanted = Tokenizer.from_file(str(files / "tokenizer.json"))
+    needed = max(wanted.get_vocab().values()) + 1
+    rows: Any = model.get_input_embeddings().num_embeddings
+    if needed <= rows:
+        return False
+    if config.lora:
+        raise InvalidInput(
+            "This model does not know the marks of a conversation, and LoRA trains no new tokens: fine-tune it "
+            "without LoRA first.",
+            field="lora",
+        )
+    model.resize_token_embeddings(needed, pad_to_multiple_of=_MULTIPLE)
+    return True
+
+
+def _stops_of(model: PreTrainedModel) -> list[int]:
+    """The ids at which the model stopped before."""
+    found = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    return [found] if isinstance(found, int) else list(found or [])
+
+
+def _tell_ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stops: tuple[int, ...]) -> None:
+    """Generation stops at the end of a turn and at the end of a text; padding is told to all that ask."""
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    settings = getattr(model, "generation_config", None)
+    if settings is not None:
+        settings.eos_token_id = list(stops)
+        settings.pad_token_id = tokenizer.pad_token_id
+
+
+def _add(files: Path, tokens: list[str]) -> None:
+    """Add special tokens to a tokenizer's file where it lacks them."""
+    path = files / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    known = {token.content for token in specials_of(tokenizer).values()}
+    missing = [token for token in tokens if token not in known]
+    if missing:
+        tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in missing])
+        tokenizer.save(str(path))
+
+
+def _write_template(files: Path, source: str) -> None:
+    (files / "chat_template.jinja").write_text(source)
+    settings = files / "tokenizer_config.json"
+    if settings.exists() and "chat_template" in json.loads(settings.read_text()):
+        _change_settings(files, {"chat_template": None})
+
+
+def _change_settings(files: Path, changes: dict[str, str | None]) -> None:
+    """Set names in ``tokenizer_config.json``; ``None`` removes one."""
+    path = files / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) if path.exists() else {}
+    settings |= changes
+    kept = {name: value for name, value in settings.items() if name not in changes or value is not None}
+    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
