@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling import budget, eligibility, queue
 from labeling.actions import budgets
 from labeling.models.annotations import UNDO, Annotation, AnnotationState
-from labeling.models.campaigns import Announcement, Campaign, Member, PayBasis
+from labeling.models.campaigns import Campaign, Member, PayBasis
 from labeling.models.quality import Exam
 from labeling.models.tasks import Assignment, AssignmentState, Task
 from tilth.errors import Conflict, PermissionDenied
@@ -27,7 +27,6 @@ class Place:
     member: Member | None
     missing: list[str]
     held: int
-    news: list[Announcement]
 
     @property
     def joined(self) -> bool:
@@ -93,9 +92,7 @@ def places(user: Any) -> list[Place]:
         member = members.get(campaign.pk)
         lacking = eligibility.missing(user, campaign, member)
         lacking += [budgets.OUT] if budget.is_used_up(campaign, timezone.now()) else []
-        inside = member is not None and member.state != Member.State.LEFT
-        news = list(campaign.announcements.all()[:2]) if inside else []
-        found.append(Place(campaign, member, lacking, held.get(campaign.pk, 0), news))
+        found.append(Place(campaign, member, lacking, held.get(campaign.pk, 0)))
     return sorted(found, key=lambda place: (bool(place.missing), -place.campaign.pk))
 
 

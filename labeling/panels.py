@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from labeling import budget, desk, eligibility, feedback, labelers, pay, waiting
+from labeling import announcements, budget, desk, eligibility, feedback, labelers, pay, waiting
 from labeling.actions import reviews
 from labeling.models.campaigns import Campaign, CampaignState, Member, Tally
 from labeling.models.guidelines import GuidelineVersion
@@ -54,6 +54,7 @@ def my_work(user: User) -> dict[str, Any] | None:
         "week_done": done["submitted"] or 0,
         "accepted": labelers.accepted(labelers.sums(Tally.objects.filter(labeler=user))),
         "earned": _earned(user),
+        "announcements": announcements.unread(user).count(),
         "news": cut(_guideline_news(user, Campaign.objects.filter(pk__in=present.values("campaign")))),
         "feedback": feedback.newest(user, SHOWN),
         "paused": present.filter(state=Member.State.PAUSED).select_related("campaign"),

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.actions.guards import person, require_lead, require_unclosed
-from labeling.models.campaigns import Announcement, Campaign, CampaignState, Member, Profile, RosterInvite
+from labeling.models.campaigns import Campaign, CampaignState, Member, Profile, RosterInvite
 from labeling.protocol.cohort import tidy
 from labeling.protocol.rosterfile import Line, read_roster
 from tilth.accounts import audit
@@ -24,8 +24,6 @@ from tilth.errors import Conflict, InvalidInput, PermissionDenied, TilthError
 
 LABELING = Actor.system("labeling")
 State = Member.State
-LONGEST = 5_000
-"""Characters of an announcement."""
 
 
 @dataclass(slots=True)
@@ -233,19 +231,6 @@ def _minutes(value: int) -> int:
     if not 0 <= value <= 10_080:
         raise InvalidInput("A week has 10,080 minutes.", code="bad_capacity", field="weekly_minutes")
     return value
-
-
-@transaction.atomic
-def announce(actor: Actor, campaign: Campaign, text: str) -> Announcement:
-    """A word to everybody in the campaign."""
-    require_lead(actor, campaign)
-    if not text.strip():
-        raise InvalidInput("Write what you want to say.", code="no_text", field="text")
-    if len(text) > LONGEST:
-        raise InvalidInput(f"Keep it to {LONGEST:,} characters.", code="too_long", field="text")
-    row = Announcement.objects.create(campaign=campaign, text=text.strip(), created_by=actor.user)
-    audit.record(actor, "campaign.announce", campaign.reference)
-    return row
 
 
 @transaction.atomic

@@ -239,6 +239,7 @@ class Migration(migrations.Migration):
                 ('gold_since', models.DateTimeField(blank=True, help_text='known answers met before do not count against the floor', null=True)),
                 ('claims', models.PositiveIntegerField(default=0, help_text='claims and declined offers so far; spaces the gold tasks')),
                 ('reserved', models.BooleanField(default=False, help_text='tasks may be reserved for this person')),
+                ('news_read', models.PositiveBigIntegerField(default=0, help_text='id of the newest announcement that was read; those before it were, too')),
                 ('joined_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='labeling.campaign')),
                 ('invited_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),

@@ -216,6 +216,9 @@ class Member(models.Model):
         default=0, help_text="claims and declined offers so far; spaces the gold tasks"
     )
     reserved = models.BooleanField(default=False, help_text="tasks may be reserved for this person")
+    news_read = models.PositiveBigIntegerField(
+        default=0, help_text="id of the newest announcement that was read; those before it were, too"
+    )
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.views import campaigns, roster
+from labeling.views import announcements, campaigns, roster
 
 urlpatterns = [
     path("campaigns/", campaigns.index, name="campaigns"),
@@ -18,7 +18,9 @@ urlpatterns = [
     path("campaigns/<int:pk>/roster/file/", roster.invite_file, name="roster_file"),
     path("campaigns/<int:pk>/roster/reserve/", roster.reserve, name="reserve"),
     path("campaigns/<int:pk>/roster/held/", roster.held, name="held"),
-    path("campaigns/<int:pk>/announce/", roster.announce, name="announce"),
+    path("campaigns/<int:pk>/announce/", announcements.announce, name="announce"),
+    path("announcements/<int:pk>/", announcements.index, name="announcements"),
+    path("announcements/<int:pk>/read/", announcements.read, name="announcements_read"),
     path("members/<int:pk>/<str:verb>/", roster.member, name="member"),
     path("invites/<int:pk>/withdraw/", roster.withdraw, name="invite_withdraw"),
     path("join/<int:pk>/", roster.join, name="join"),

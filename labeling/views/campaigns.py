@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling import budget
 from labeling.actions import campaigns, guidelines
+from labeling.announcements import read_by
 from labeling.forms.campaigns import CampaignForm, KindForm, LeadsForm
 from labeling.models.campaigns import Campaign, CampaignState
 from labeling.models.guidelines import GuidelineVersion
@@ -160,7 +161,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "out_of_budget": budget.is_used_up(found, timezone.now()),
         "newer": _newer(found),
         "names": sees_names(me(request), found),
-        "announcements": found.announcements.select_related("created_by")[:5],
+        "announcements": read_by(found, list(found.announcements.select_related("created_by")[:5])),
         "imports": found.imports.all()[:5],
         "publications": found.publications.select_related("version__dataset", "job")[:5],
         "open_threads": found.threads.filter(open=True).count(),

@@ -153,18 +153,6 @@ def _minutes(request: HttpRequest) -> int:
 
 @requires("labelers.view")
 @require_POST
-def announce(request: HttpRequest, pk: int) -> HttpResponse:
-    """A word to everybody."""
-    try:
-        roster.announce(Actor.of(request), _led(request, pk), request.POST.get("text", ""))
-        messages.success(request, "Announced: it stands on everybody's work page.")
-    except TilthError as error:
-        messages.error(request, error.message)
-    return redirect("labeling:campaign_roster", pk)
-
-
-@requires("labelers.view")
-@require_POST
 def reserve(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep the next free tasks for somebody, or give what is kept for them back to everybody."""
     campaign = _led(request, pk)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import desk
+from labeling import announcements, desk
 from labeling.actions import claims, roster
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Task
@@ -30,6 +30,7 @@ def index(request: HttpRequest) -> HttpResponse:
     """Returned work first, then drafts, then the campaigns that have something for this person."""
     roster.claim_invites(me(request))
     context: dict[str, Any] = {
+        "news": announcements.news(me(request)),
         "returned": desk.returned(me(request)),
         "drafts": desk.drafts(me(request)),
         "places": desk.places(me(request)),

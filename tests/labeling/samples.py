@@ -156,6 +156,13 @@ def a_step_of_an_import(people: dict[str, User]) -> dict[str, Any]:
     return {**an_import(people), "verb": "cancel"}
 
 
+@sample("labeling:announcements", "labeling:announcements_read")
+def a_campaign_with_a_word_to_everybody(people: dict[str, User]) -> dict[str, Any]:
+    made = _campaign(people)
+    made.announcements.create(text="Welcome")
+    return {"pk": made.pk}
+
+
 @sample("labeling:member")
 def a_member(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": Member.objects.get(campaign=_campaign(people), user=people["labeler"]).pk, "verb": "leave"}

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from labeling import eligibility, pay
 from labeling.actions import (
+    announcements,
     campaigns,
     claims,
     drafts,
@@ -393,7 +394,7 @@ def test_every_change_is_audited(lead, cast):
     task(made)
     campaigns.move(lead, made, "live")
     roster.invite(lead, made, cast[0])
-    roster.announce(lead, made, "Welcome")
+    announcements.announce(lead, made, "Welcome")
     verbs = set(AuditEntry.objects.filter(user=lead.user).values_list("verb", flat=True))
     assert {"campaign.create", "campaign.move", "member.invite", "campaign.announce"} <= verbs
 

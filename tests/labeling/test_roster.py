@@ -381,8 +381,3 @@ def test_declining_costs_nothing_and_is_not_asked_again(lead, cast):
     assert claims.claim(Actor(user=cast[0]), made).task.position == 2
     first.refresh_from_db()
     assert (first.live, first.state) == (0, "open")
-
-
-def test_an_announcement_has_a_length(lead):
-    with pytest.raises(InvalidInput, match="5,000"):
-        roster.announce(lead, campaign(lead=lead.user), "x" * 5_001)
