@@ -4,7 +4,15 @@ from django.apps import AppConfig
 
 
 class TrainingConfig(AppConfig):
-    """Registers the app."""
+    """Registers the app, its place in the navigation and its references."""
 
     name = "training"
     label = "training"
+
+    def ready(self) -> None:
+        """Show up in pages and in references."""
+        from tilth.ui import navigation
+        from training import references
+
+        navigation.register("Models", "Runs", "training:runs", "models.view", order=10)
+        references.register_all()

@@ -3,13 +3,14 @@
 import sys
 from typing import Any
 
+from django.urls import reverse
+
 from tilth.accounts.actors import Actor
 from tilth.errors import TilthError
 from tilth.jobs.models import Job
 from tilth.jobs.registry import JobKind, register
 from training import extra
 from training.actions.checkpoints import reconcile
-from training.actions.checkpoints import register as register_checkpoint
 from training.actions.runs import settle_cost
 from training.llm.stages import stage
 from training.models import Run
@@ -25,13 +26,10 @@ def command(job: Job) -> list[str]:
 
 
 def take_in(job: Job, artifact: dict[str, Any]) -> None:
-    """Register a checkpoint as soon as it is stored, while the run goes on."""
+    """See to the rows of a run's checkpoints as soon as one is stored, while the run goes on."""
     run = Run.objects.filter(job=job).first()
-    if run is None:
-        return
-    _, mine, step = artifact["name"].partition(f"checkpoint:{run.pk}/")
-    if mine and step.isdecimal():
-        register_checkpoint(ACTOR, run, int(step))
+    if run is not None and artifact["name"].startswith(f"checkpoint:{run.pk}/"):
+        reconcile(ACTOR, run)
 
 
 def close(job: Job) -> None:
@@ -47,6 +45,12 @@ def finish(job: Job, result: dict[str, Any]) -> None:
     close(job)
 
 
+def run_url(job: Job) -> str | None:
+    """The page of the run that a job carries out."""
+    run = Run.objects.filter(job=job).first()
+    return reverse("training:run", args=[run.pk]) if run else None
+
+
 TRAINING = register(
     JobKind(
         name="training",
@@ -56,6 +60,7 @@ TRAINING = register(
         on_success=finish,
         on_end=close,
         on_artifact=take_in,
+        url=run_url,
         queue="gpu",
     )
 )

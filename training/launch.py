@@ -21,9 +21,7 @@ from training.llm.stages import STAGES, Stage, stage
 from training.models import Checkpoint, Run
 
 ROLES = ("train", "validation", "eval")
-MOST_GPUS = 1
-"""Each stage is one process, which drives one device."""
-
+MOST_GPUS = 64
 LARGEST_SEED = 2**63 - 1
 PRIORITIES = range(-100, 101)
 _INPUT = re.compile(r"(?P<reference>[^:]+)(?::(?P<number>[0-9.eE+-]+)(?P<times>x?))?")
@@ -135,7 +133,7 @@ def check(wanted: Wanted) -> Plan:
         base=base,
         tokenizer=tokenizer,
         reward_model=reward_model,
-        gpus=_gpus(chosen.gpus if wanted.gpus is None else wanted.gpus),
+        gpus=_gpus(chosen.gpus if wanted.gpus is None else wanted.gpus, config),
         priority=_priority(wanted.priority),
     )
 
@@ -285,9 +283,12 @@ def _check_parts(
         raise InvalidInput(f"{found.title} takes no reward model: leave it out.", field="reward_model")
 
 
-def _gpus(wanted: int) -> int:
+def _gpus(wanted: int, config: Config) -> int:
     if not 0 <= wanted <= MOST_GPUS:
         raise InvalidInput(f"GPUs: from 0 (on CPU) to {MOST_GPUS}.", field="gpus")
+    batch = getattr(config, "batch", None)
+    if wanted > 1 and batch is not None and batch % wanted:
+        raise InvalidInput(f"{wanted} GPUs share a batch of {batch}: make it a multiple.", field="batch")
     return wanted
 
 

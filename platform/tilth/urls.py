@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("ui/", include("tilth.ui.urls")),
     path("", include("tilth.jobs.urls")),
     path("curation/", include("curation.urls")),
+    path("models/", include("training.urls")),
     path("api/v1/", api.urls),
 ]
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from ninja import NinjaAPI
 
 import tests.labeling.samples  # noqa: F401 (adds labeling's samples)
+import tests.training.samples  # noqa: F401 (adds training's samples)
 from tests.conftest import BACKEND
 from tests.route_samples import MAY_ANSWER, SAMPLES, sample
 from tests.routes import Route, discover

@@ -173,6 +173,18 @@ def test_only_stages_with_a_program_are_offered(monkeypatch: pytest.MonkeyPatch)
     assert caught.value.field == "stage"
 
 
+def test_devices_share_a_batch_evenly(storage: Storage, monkeypatch: pytest.MonkeyPatch):
+    made = dataclasses.replace(STAGES["pretrain"], name="taught", needs_tokenizer=False)
+    monkeypatch.setitem(stages.STAGES, "taught", made)
+    monkeypatch.setattr(Stage, "is_ready", True)
+    prose(storage)
+    given = {"stage": "taught", "preset": "", "settings": {"batch": 8, "micro_batch": 4}}
+    assert check(wanted(**given, gpus=4)).gpus == 4
+    with pytest.raises(InvalidInput, match="3 GPUs share a batch of 8") as caught:
+        check(wanted(**given, gpus=3))
+    assert caught.value.field == "batch"
+
+
 def test_every_preset_is_a_set_of_settings_of_its_stage():
     for name, presets in PRESETS.items():
         assert len({item.name for item in presets}) == len(presets)

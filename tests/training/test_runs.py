@@ -128,9 +128,7 @@ def test_a_checkpoint_is_taken_in_once_with_what_is_known_of_it(storage: Storage
     assert AuditEntry.objects.filter(verb="checkpoint.register").count() == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["samples", "checkpoint:999999/3", "checkpoint:{run}/x", "checkpoint:{run}/"]
-)
+@pytest.mark.parametrize("name", ["samples", "checkpoint:999999/3", "checkpoint:{run}/3"])
 def test_other_artifacts_are_no_checkpoints(storage: Storage, name: str):
     run = launched(storage)
     take_in(run.job, {"name": name.format(run=run.pk), "key": "k", "bytes": 1})

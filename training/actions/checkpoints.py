@@ -85,3 +85,9 @@ def _record(actor: Actor, run: Run, stored: Stored, digest: str) -> Checkpoint:
         Lineage.objects.create(child=row.reference, parent=run.reference, relation="made_by")
         audit.record(actor, "checkpoint.register", row.reference, holds=row.holds, bytes=row.bytes)
     return row
+
+
+def record_download(actor: Actor, checkpoint: Checkpoint) -> None:
+    """Write down who took a checkpoint's files away."""
+    require(actor, "models.view")
+    audit.record(actor, "checkpoint.download", checkpoint.reference)

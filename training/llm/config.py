@@ -27,10 +27,11 @@ def setting(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     advanced: bool = False,
+    lines: bool = False,
 ) -> T:
     """A dataclass field with its default, one line of help, bounds (inclusive) and the values allowed.
 
-    ``advanced`` settings are folded away on the launch page.
+    ``advanced`` settings are folded away on the launch page; ``lines`` marks a text of several lines.
     """
     metadata = {
         "help": help,
@@ -38,6 +39,7 @@ def setting(
         "maximum": maximum,
         "choices": choices,
         "advanced": advanced,
+        "lines": lines,
     }
     return typing.cast(T, dataclasses.field(default=default, metadata=metadata))
 
@@ -58,6 +60,7 @@ class Setting:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     advanced: bool = False
+    lines: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

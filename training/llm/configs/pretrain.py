@@ -83,7 +83,9 @@ class PretrainConfig(Config):
     )
     log_every: int = setting(10, "Steps between points of the curves", minimum=1, advanced=True)
     sample_prompts: str = setting(
-        "", "Beginnings to continue at each checkpoint, one a line; where empty from validation documents"
+        "",
+        "Beginnings to continue at each checkpoint, one a line; where empty from validation documents",
+        lines=True,
     )
     samples: int = setting(4, "Samples at each checkpoint", minimum=0, maximum=64, advanced=True)
     sample_tokens: int = setting(64, "Tokens of a sample, at most", minimum=1, maximum=4096, advanced=True)

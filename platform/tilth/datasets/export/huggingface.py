@@ -79,7 +79,7 @@ def readme(source: Source) -> str:
 def front_matter(source: Source) -> dict[str, Any]:
     """What the Hub reads: licence, size, languages, configuration and features."""
     manifest, about = source.manifest, source.about
-    matter: dict[str, Any] = {"pretty_name": about.title or manifest.dataset, **_licence(about.licence)}
+    matter: dict[str, Any] = {"pretty_name": about.title or manifest.dataset, **licence_entry(about.licence)}
     languages = sorted(_languages(manifest.statistics))
     if languages:
         matter["language"] = languages
@@ -93,7 +93,8 @@ def front_matter(source: Source) -> dict[str, Any]:
     return matter
 
 
-def _licence(licence: str) -> dict[str, str]:
+def licence_entry(licence: str) -> dict[str, str]:
+    """A licence as the Hub spells it in front matter; its own words where the Hub has no name for it."""
     if not licence:
         return {"license": "unknown"}
     if licence.lower() in _LICENCES:

@@ -1,0 +1,195 @@
+"""Training in a real browser with a real worker: launch, watch, finish; cancel; curves that follow; compare."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from tests.faults.jobs_fleet import Fleet, running_fleet, wait_for
+from tests.training.launching import checkpoint, launched, metrics, prose, with_state
+from tilth.jobs.models import Attempt, JobMetric
+from tilth.storage import Storage
+from training.models import Run
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+PageFor = Callable[..., Page]
+Shoot = Callable[[Page, str], Path]
+PHONE = {"width": 390, "height": 844}
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+SOON = 120_000
+VALUES = "area => area.data.filter(trace => !trace.opacity).map(trace => trace.y.length)"
+
+
+@pytest.fixture
+def fleet(live_server: object, tmp_path: Path, storage: Storage, settings: object) -> Iterator[Fleet]:
+    with running_fleet(tmp_path, storage, settings) as fleet:
+        fleet.worker()
+        yield fleet
+
+
+def state(page: Page, name: str) -> None:
+    expect(page.locator("#live .badge").first).to_have_text(name, timeout=SOON)
+
+
+def fill(page: Page, vocabulary: str) -> None:
+    page.goto(reverse("training:runs"))
+    page.get_by_role("link", name="New run").click()
+    page.get_by_label("Dataset version").select_option("prose@1")
+    page.get_by_label("Preset").select_option("smoke")
+    expect(page.get_by_label("Vocabulary")).to_have_value("512")
+    page.get_by_label("Vocabulary").fill(vocabulary)
+
+
+def test_from_the_form_to_a_finished_run(
+    fleet: Fleet, storage: Storage, page_for: PageFor, shoot: Shoot
+) -> None:
+    prose(storage)
+    page = page_for("researcher")
+    fill(page, "3")
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("vocabulary is at least 264")
+    page.get_by_label("Vocabulary").fill("300")
+    expect(preview).to_contain_text("estimated time")
+    shoot(page, "training-new")
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_role("heading", name="Tokenizer on prose@1")).to_be_visible()
+    page.evaluate("window.neverReloaded = true")
+    state(page, "succeeded")
+    expect(page.get_by_role("heading", name="Result")).to_be_visible()
+    assert page.evaluate("window.neverReloaded"), "the end came by a reload"
+    run = Run.objects.get()
+    page.get_by_role("link", name=f"checkpoint:{run.pk}/0").first.click()
+    expect(page.get_by_role("heading", name=f"checkpoint:{run.pk}/0")).to_be_visible()
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Hugging Face folder").click()
+    assert waiting.value.suggested_filename == f"tokenizer-{run.pk}-0.zip"
+    shoot(page, "training-checkpoint")
+
+
+def test_a_run_is_paused_resumed_and_cancelled(fleet: Fleet, storage: Storage, page_for: PageFor) -> None:
+    run = launched(storage, name="Long", gpus=1)  # no device is there: it waits
+    page = page_for("researcher")
+    page.goto(reverse("training:run", args=[run.pk]))
+    expect(page.locator("#live")).to_contain_text("GPU")
+    page.get_by_role("button", name="Pause").click()
+    state(page, "paused")
+    page.get_by_role("button", name="Resume").click()
+    state(page, "queued")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.wait_for_timeout(2500)  # the panel is swapped meanwhile: the answer must still count
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
+    state(page, "cancelled")
+    expect(page.get_by_role("button", name="Retry")).to_be_visible()
+
+
+def loss(first: int, last: int, start: float = 4.0) -> dict[int, float | None]:
+    return {step: start * math.exp(-step / 40) + 0.3 * math.sin(step) for step in range(first, last)}
+
+
+def test_curves_follow_a_run_and_keep_their_zoom(storage: Storage, page_for: PageFor, shoot: Shoot) -> None:
+    run = with_state(launched(storage), "running")
+    page = page_for("researcher")
+    page.goto(reverse("training:run", args=[run.pk]))
+    expect(page.get_by_text("Curves appear here")).to_be_visible()
+    metrics(run, loss=loss(0, 50), grad_norm=loss(0, 50))
+    area = page.locator('[data-curve="loss"][data-drawn]')
+    expect(area).to_be_visible(timeout=20_000)
+    assert area.evaluate(VALUES) == [50]
+    area.evaluate("area => Plotly.relayout(area, {'xaxis.range': [10, 20]})")
+    metrics(run, loss=loss(50, 60))
+    wait_for(lambda: area.evaluate(VALUES) == [60], "the new points are drawn")
+    assert area.evaluate("area => area.layout.xaxis.range") == [10, 20]
+    page.get_by_label("Log scale").check()
+    assert area.evaluate("area => area.layout.yaxis.type") == "log"
+    page.get_by_label("Smoothing").fill("0.9")
+    raw, smooth = area.evaluate("area => area.data.map(trace => trace.y)")
+    assert smooth[0] == raw[0] and smooth != raw
+    page.get_by_label("Curves by").select_option("step")
+    assert page.get_by_label("Curves by").locator("option[value=tokens]").is_disabled()
+    shoot(page, "training-curves")
+    with_state(run, "succeeded")
+    state(page, "succeeded")
+
+
+def test_two_runs_are_laid_over_each_other(storage: Storage, page_for: PageFor, shoot: Shoot) -> None:
+    for name, vocabulary, start in (("Small", 300, 4.0), ("Large", 400, 3.0)):
+        run = launched(storage, name=name, settings={"vocabulary": vocabulary})
+        metrics(run, loss=loss(0, 80, start))
+        with_state(run, "succeeded")
+    page = page_for("researcher")
+    page.goto(reverse("training:runs"))
+    for box in page.get_by_role("checkbox").all():
+        box.check()
+    page.get_by_role("button", name="Compare the chosen runs").click()
+    expect(page.get_by_role("heading", name="Compare 2 runs")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("vocabulary"))).to_contain_text("400")
+    area = page.locator('[data-curve="loss"][data-drawn]')
+    expect(area).to_be_visible()
+    assert area.evaluate(VALUES) == [80, 80]
+    shoot(page, "training-compare")
+
+
+def test_datasets_are_added_to_the_form_and_taken_away(storage: Storage, page_for: PageFor) -> None:
+    prose(storage)
+    prose(storage, "more", 20, 300)
+    page = page_for("researcher")
+    page.goto(reverse("training:new"))
+    page.get_by_label("Dataset version").select_option("prose@1")
+    page.get_by_role("button", name="Add a dataset").click()
+    second = page.get_by_label("Dataset version").nth(1)
+    expect(second).to_be_focused()
+    second.select_option("prose@1")
+    expect(page.locator("#preview")).to_contain_text("named twice")
+    page.get_by_role("button", name="Remove this dataset").nth(1).click()
+    expect(page.locator("#preview")).to_contain_text("estimated time")
+    page.get_by_role("button", name="Remove this dataset").click()
+    expect(page.locator("#preview")).to_contain_text("needs a dataset")
+
+
+def busy_run(storage: Storage) -> Run:
+    """A run with something in every part of its page."""
+    run = launched(storage, name="Everything")
+    metrics(run, loss=loss(0, 50), grad_norm=loss(0, 50))
+    JobMetric.objects.update(at=run.created_at)
+    checkpoint(run, 0, bytes=10_000, tokens=12_000, metrics={"loss": 2.0}, state="pruned")
+    for number, reason in ((1, "Its worker process died."), (2, "No space left on device")):
+        Attempt.objects.create(
+            job=run.job, number=number, worker_name="w", host="h", state=Attempt.State.FAILED, reason=reason
+        )
+    error = {"message": "The disk is full.", "retryable": False}
+    return with_state(run, "failed", attempt=2, error=error, started_at=run.created_at)
+
+
+def test_every_page_is_accessible_and_fits(storage: Storage, page_for: PageFor, shoot: Shoot) -> None:
+    empty = reverse("training:runs") + "?q=nothing"
+    run, other = busy_run(storage), launched(storage, settings={"vocabulary": 301})
+    addresses = {
+        "runs": reverse("training:runs"),
+        "empty": empty,
+        "new": reverse("training:new"),
+        "run": reverse("training:run", args=[run.pk]),
+        "waiting": reverse("training:run", args=[other.pk]),
+        "compare": reverse("training:compare") + f"?run={run.pk}&run={other.pk}",
+        "checkpoint": reverse("training:checkpoint", args=[run.pk, 0]),
+    }
+    faults = []
+    light, dark = page_for("researcher"), page_for("researcher", color_scheme="dark", viewport=PHONE)
+    for name, address in addresses.items():
+        for scheme, page in (("light", light), ("dark-phone", dark)):
+            page.goto(address)
+            if name in ("run", "compare"):
+                page.locator("[data-drawn]").last.wait_for()
+            if name == "new":
+                expect(page.locator("#preview")).to_contain_text("needs a dataset")
+            shoot(page, f"training-{name}-{scheme}")
+            found = Axe().run(page)
+            if found.violations_count:
+                faults.append(f"{name} {scheme}\n{found.generate_report()}")
+            if page.evaluate(OVERFLOW) > 0:
+                faults.append(f"{name} is wider than the screen ({scheme})")
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,34 @@
+"""Objects for the route walk over training's addresses."""
+
+from typing import Any
+
+from django.conf import settings
+
+from tests.route_samples import sample
+from tests.training.launching import checkpoint, launched
+from tilth.accounts.models import User
+from tilth.storage import Storage
+from training.llm.checkpoints import Checkpoint as Stored
+from training.models import Run
+
+
+def _run() -> Run:
+    return launched(Storage(settings.STORAGE))
+
+
+@sample("training:run", "training:live", "training:curves_csv")
+def a_run(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _run().pk}
+
+
+@sample("training:steer")
+def a_run_to_cancel(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _run().pk, "verb": "cancel"}
+
+
+@sample("training:checkpoint", "training:download")
+def a_checkpoint(people: dict[str, User]) -> dict[str, Any]:
+    made = checkpoint(_run(), 0)
+    stored = Stored(run=made.run_id, step=0, stage="tokenizer", holds="tokenizer")
+    Storage(settings.STORAGE).write_json(f"{made.path}/checkpoint.json", stored.to_json())
+    return {"run": made.run_id, "step": 0}

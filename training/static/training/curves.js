@@ -1,0 +1,123 @@
+// Curves of one run or several: asked for while a run works, drawn again in place, so that a zoom stays.
+
+import { merge, onTheme, themed } from "../ui/plots.js";
+
+const POLL_MS = 4000;
+const TITLES = { step: "step", tokens: "tokens", flops: "FLOPs", seconds: "seconds since its start" };
+const CONFIG = { displayModeBar: false, displaylogo: false, responsive: true };
+const HEIGHT = 260;
+
+// An exponential mean without the pull to its first value; gaps stay gaps.
+export function smoothed(values, weight) {
+  let mean = 0;
+  let trust = 0;
+  return values.map((value) => {
+    if (value === null) return null;
+    mean = weight * mean + (1 - weight) * value;
+    trust = weight * trust + (1 - weight);
+    return mean / trust;
+  });
+}
+
+// Plotly reads a little HTML in names, which come from outside.
+const plain = (text) => text.replaceAll("<", "&lt;");
+
+class Curves {
+  constructor(root) {
+    this.root = root;
+    this.charts = root.querySelector("[data-charts]");
+    this.x = root.querySelector("[data-x]");
+    this.smooth = root.querySelector("[data-smooth]");
+    this.log = root.querySelector("[data-log-scale]");
+    this.runs = [];
+    this.stamp = "";
+    this.areas = new Map();
+    for (const control of [this.x, this.smooth, this.log]) control.addEventListener("input", () => this.draw());
+    onTheme(() => this.draw());
+    // A plot that comes later makes the others narrower; Plotly itself looks at the window alone.
+    this.widths = new ResizeObserver((seen) => seen.forEach((one) => one.target.data && window.Plotly.Plots.resize(one.target)));
+  }
+
+  async poll() {
+    let again = true;
+    try {
+      const answer = await fetch(`${this.root.dataset.url}&stamp=${this.stamp}`);
+      if (answer.redirected || (answer.status >= 400 && answer.status < 500)) return;
+      if (answer.status === 200) again = this.take(await answer.json());
+    } catch {
+      // The server does not answer: asked again.
+    }
+    if (again) setTimeout(() => this.poll(), POLL_MS);
+  }
+
+  take(found) {
+    this.stamp = found.stamp;
+    this.runs = found.runs;
+    this.offer();
+    this.draw();
+    return found.live;
+  }
+
+  // Only what some curve can be drawn by is offered.
+  offer() {
+    const known = new Set(this.runs.flatMap((run) => Object.values(run.series).flatMap((one) => Object.keys(one.x))));
+    for (const option of this.x.options) option.disabled = known.size > 0 && !known.has(option.value);
+  }
+
+  names() {
+    return [...new Set(this.runs.flatMap((run) => Object.keys(run.series)))];
+  }
+
+  draw() {
+    const names = this.names();
+    this.root.querySelector("[data-curves-empty]").hidden = names.length > 0;
+    this.root.querySelector("[data-curves-help]").hidden = names.length === 0;
+    for (const name of names) this.chart(name);
+  }
+
+  chart(name) {
+    const area = this.areas.get(name) ?? this.add(name);
+    const base = themed();
+    const data = this.runs.flatMap((run, index) => this.traces(run, name, base.colorway[index % base.colorway.length]));
+    const layout = merge(base, {
+      height: HEIGHT,
+      showlegend: this.runs.length > 1,
+      uirevision: this.x.value,
+      xaxis: { title: { text: TITLES[this.x.value] } },
+      yaxis: { type: this.log.checked ? "log" : "linear" },
+      margin: { t: this.runs.length > 1 ? 32 : 8 },
+    });
+    window.Plotly.react(area, data, layout, CONFIG);
+    area.dataset.drawn = "";
+  }
+
+  traces(run, name, color) {
+    const one = run.series[name];
+    const x = one?.x[this.x.value];
+    if (!x) return [];
+    const weight = Number(this.smooth.value);
+    const line = { type: "scatter", mode: x.length > 1 ? "lines" : "markers", x, name: plain(run.name), line: { color, width: 1.75 }, marker: { color } };
+    if (!weight) return [{ ...line, y: one.y }];
+    const raw = { ...line, y: one.y, opacity: 0.25, showlegend: false, hoverinfo: "skip" };
+    return [raw, { ...line, y: smoothed(one.y, weight) }];
+  }
+
+  add(name) {
+    const figure = document.createElement("figure");
+    const title = document.createElement("figcaption");
+    const area = document.createElement("div");
+    figure.className = "chart";
+    title.textContent = name;
+    area.className = "chart-area";
+    area.setAttribute("role", "img");
+    area.setAttribute("aria-label", `${name}; its newest values are on this page, all of them in the CSV file`);
+    area.dataset.curve = name;
+    figure.append(title, area);
+    this.charts.append(figure);
+    this.areas.set(name, area);
+    this.widths.observe(area);
+    return area;
+  }
+}
+
+for (const root of document.querySelectorAll("[data-curves]")) new Curves(root).poll();

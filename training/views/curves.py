@@ -1,0 +1,77 @@
+"""Curves: as numbers for the page's script, as a file, and those of several runs over each other."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from tilth.accounts.permissions import requires
+from tilth.errors import InvalidInput
+from tilth.text.cells import Table
+from training.models import Run
+from training.present import differences
+from training.series import newest_values, overlay, points, stamp
+from training.views.common import find_run, find_runs
+
+
+@requires("models.view")
+@require_GET
+def series(request: HttpRequest) -> HttpResponse:
+    """``{stamp, live, runs}``; 204 where nothing is new since the ``stamp`` that is sent along."""
+    runs = find_runs(request.GET.getlist("run"))
+    # Asked before reading: points that came with the last state are then surely among those read.
+    live = any(run.job is not None and run.job.is_moving for run in runs)
+    now = stamp(runs)
+    if live and request.GET.get("stamp") == now:
+        return HttpResponse(status=204)
+    return JsonResponse({"stamp": now, "live": live, "runs": overlay(runs)})
+
+
+@requires("models.view")
+@require_GET
+def table(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """Every point of a run's curves as CSV."""
+    run = find_run(pk)
+    response = StreamingHttpResponse(_lines(run), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}-curves.csv"'
+    return response
+
+
+@requires("models.view")
+@require_GET
+def compare(request: HttpRequest) -> HttpResponse:
+    """Runs side by side: in what they differ, their newest values, their curves over each other."""
+    runs = find_runs(request.GET.getlist("run"))
+    if len(runs) < 2:
+        raise InvalidInput("Choose two runs or more in the list, then press Compare.", field="run")
+    values = [
+        {item["name"]: item for item in newest_values(run.job)} if run.job is not None else {} for run in runs
+    ]
+    names = sorted({name for known in values for name in known})
+    context = {
+        "runs": runs,
+        "differences": differences(runs),
+        "newest": [(name, [known.get(name) for known in values]) for name in names],
+        "live": any(run.job is not None and run.job.is_moving for run in runs),
+    }
+    return render(request, "training/compare.html", context)
+
+
+class _Echo:
+    """A file that gives back what is written to it."""
+
+    def write(self, text: str) -> str:
+        """The text itself."""
+        return text
+
+
+def _lines(run: Run) -> Iterator[str]:
+    table = Table(_Echo())
+    found = points(run.job) if run.job is not None else iter(())
+    rows = (
+        (name, step, value, at.isoformat() if at else "", attempt) for name, step, value, at, attempt in found
+    )
+    for row in chain([("name", "step", "value", "at", "attempt")], rows):
+        yield table.write(row)

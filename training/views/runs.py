@@ -1,0 +1,108 @@
+"""Run pages: the list, one run with what changes while it works, and the buttons that steer it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import can, requires
+from tilth.errors import NotFound
+from tilth.jobs import logview, waiting
+from tilth.jobs.models import JobState
+from tilth.storage import Storage
+from training import extra
+from training.actions import runs as actions
+from training.costs import cost_of, gpu_seconds
+from training.forms import RunFilter
+from training.models import Run
+from training.present import result_rows, setting_rows
+from training.series import newest_values
+from training.views.common import find_run
+
+PER_PAGE = 25
+LOG_LINES = 200
+
+STEERING: dict[str, tuple[Callable[[Actor, Run], Run], str]] = {
+    "cancel": (actions.cancel, "The run is being cancelled."),
+    "pause": (actions.pause, "The run is being paused."),
+    "resume": (actions.resume, "The run is queued again."),
+    "retry": (actions.retry, "The run is queued again."),
+}
+
+
+@requires("models.view")
+@require_GET
+def index(request: HttpRequest) -> HttpResponse:
+    """Every run, newest first."""
+    form = RunFilter(request.GET)
+    page = Paginator(form.narrow(Run.objects.with_objects()), PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "form": form,
+        "page": page,
+        "narrowed": any(request.GET.get(name) for name in ("q", "stage", "state")),
+        "not_enabled": extra.how_to_enable() if extra.missing() else "",
+        "may_run": can(request.user, "training.run"),
+    }
+    return render(request, "training/runs.html", context)
+
+
+@requires("models.view")
+@require_GET
+def run(request: HttpRequest, pk: int) -> HttpResponse:
+    """One run whole: state, curves, checkpoints, log, record."""
+    found = find_run(pk)
+    context = {
+        **_live(request, found),
+        "log": logview.tail(found.job, Storage(settings.STORAGE), LOG_LINES) if found.job else None,
+        "settings": setting_rows(found),
+        "runs": [found],
+        "clones": found.clones.select_related("job").order_by("pk")[:20],
+    }
+    return render(request, "training/run.html", context)
+
+
+@requires("models.view")
+@require_GET
+def live(request: HttpRequest, pk: int) -> HttpResponse:
+    """The part of a run's page that changes while it works."""
+    return render(request, "training/_live.html", _live(request, find_run(pk)))
+
+
+@requires("training.run")
+@require_POST
+def steer(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Cancel, pause, resume or retry a run."""
+    if verb not in STEERING:
+        raise NotFound("There is no such button.")
+    act, said = STEERING[verb]
+    found = act(Actor.of(request), find_run(pk))
+    messages.success(request, said)
+    return redirect("training:run", pk=found.pk)
+
+
+def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
+    job, state = run.job, run.state
+    return {
+        "run": run,
+        "job": job,
+        "waits_for": waiting.explain(job) if job else "",
+        "attempts": job.attempts.prefetch_related("leases") if job else [],
+        "attempt": job.attempts.filter(number=job.attempt).first() if job else None,
+        "newest": newest_values(job) if job else [],
+        "checkpoints": run.checkpoints.order_by("-step"),
+        "result": result_rows(job.result) if job and job.result else [],
+        "gpu_seconds": gpu_seconds(job) if job else 0,
+        "cost": cost_of(run) if run.cost is None else run.cost,
+        "currency": settings.CURRENCY,
+        "may_run": can(request.user, "training.run"),
+        "may_pause": state in (JobState.QUEUED, JobState.RUNNING),
+        "may_resume": state == JobState.PAUSED,
+        "may_cancel": state in (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED),
+        "may_retry": state in (JobState.FAILED, JobState.CANCELLED),
+    }
