@@ -24,8 +24,8 @@ from tilth.statements import Select, given
 from tilth.text.diff import word_diff
 from tilth.ui import markdown
 
-MOST_COMPARED = 200_000
-"""Characters of two texts that are compared within a request."""
+MOST_COMPARED = 400_000
+"""Characters of two texts that are compared while somebody writes; what changed is measured at submission anyway."""
 
 
 def _mine(request: HttpRequest, pk: int, *, whole: bool = False) -> Assignment:
@@ -165,7 +165,11 @@ def preview(request: HttpRequest) -> HttpResponseBase:
 def _diff(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
     old, new = text(body, "old"), text(body, "new")
     if len(old) + len(new) > MOST_COMPARED:
-        raise InvalidInput("These texts are too long to be compared while you write.", code="too_long")
+        raise InvalidInput(
+            f"Original and answer are longer than {MOST_COMPARED:,} characters together: too long to be compared "
+            "while you write. Nothing is missing from your text, and how much you changed is measured when you submit.",
+            code="too_long",
+        )
     return {"html": render_to_string("labeling/_pieces.html", {"pieces": word_diff(old, new)})}
 
 

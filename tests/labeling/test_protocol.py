@@ -1,6 +1,7 @@
 """Safeguards and other pure parts of labeling."""
 
 import io
+import random
 import time
 import uuid
 import zipfile
@@ -27,6 +28,7 @@ from labeling.protocol.rosterfile import read_roster
 from labeling.protocol.similarity import Index, contained, long_enough
 from tilth.errors import InvalidInput
 from tilth.jobs.broker import redis_settings
+from tilth.text import diff
 from tilth.text.diff import edit_distance, word_diff
 
 
@@ -273,6 +275,46 @@ def test_a_difference_never_splits_a_character_and_counts_scripts_without_spaces
     pieces = word_diff(old, new)
     assert [text for kind, text in pieces if kind != "same"] == list(changed)
     assert edit_distance(old, new) == pytest.approx(distance)
+
+
+def long_text(words: int, seed: int) -> list[str]:
+    drawn = random.Random(seed)
+    return [f"{drawn.choice('abcdefgh')}{drawn.randrange(3000)}" for _ in range(words)]
+
+
+def test_long_texts_are_compared_word_by_word():
+    """Two texts of 200 KB and more, changed here and there: each change is found, and nothing else."""
+    old = long_text(40_000, 1)
+    new = list(old)
+    for place in range(0, 40_000, 1000):
+        new[place] = "changed"
+    del new[500:510]
+    pieces = word_diff(" ".join(old), " ".join(new))
+    assert sum(kind == "added" for kind, _ in pieces) == 40
+    assert "".join(text for kind, text in pieces if kind != "added") == " ".join(old)
+    assert "".join(text for kind, text in pieces if kind != "removed") == " ".join(new)
+    assert edit_distance(" ".join(old), " ".join(new)) == 50 / 40_000
+
+
+def test_very_long_texts_are_still_measured_and_what_has_little_in_common_is_bounded(monkeypatch):
+    monkeypatch.setattr(diff, "MOST_CELLS", 1000 * 1000)
+    old = long_text(4000, 1)
+    near = [*old[:2000], "one", "two", *old[2000:3990]]
+    assert edit_distance(" ".join(old), " ".join(near)) == 12 / 4000
+    assert sum(kind != "same" for kind, _ in word_diff(" ".join(old), " ".join(near))) <= 3
+    strange = long_text(4000, 2)
+    monkeypatch.setattr(diff, "PASSAGE", 300)
+    assert 0.97 < edit_distance(" ".join(old), " ".join(strange)) <= 1
+    assert word_diff(" ".join(old), " ".join(strange)) == [
+        ("removed", " ".join(old)),
+        ("added", " ".join(strange)),
+    ]
+    half = [word if n % 2 else "new" for n, word in enumerate(old)]
+    assert edit_distance(" ".join(old), " ".join(half)) == 1 / 2, "far more than was looked for"
+    monkeypatch.setattr(diff, "_LAST", diff._FIRST + 1)
+    assert edit_distance(" ".join(old), " ".join(near)) == 12 / 4000, (
+        "as many different words as there may be"
+    )
 
 
 GUIDE = """# Helpful

@@ -23,8 +23,9 @@ export function start(root, api) {
       if (wanted !== area.value) return;
       shown = wanted;
       root.querySelector("[data-diff-text]").innerHTML = answer.html; // escaped and marked by the server
-    } catch {
-      root.querySelector("[data-diff-text]").textContent = "The comparison is not available just now; your text is safe.";
+    } catch (fault) {
+      const words = fault.kind === "too_long" ? fault.message : "The comparison is not available just now; your text is safe.";
+      root.querySelector("[data-diff-text]").textContent = words;
     }
   }
 
