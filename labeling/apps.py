@@ -4,7 +4,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
-MODELS = ("guidelines", "campaigns", "tasks", "annotations", "quality", "time", "publications")
+MODELS = ("guidelines", "campaigns", "rosters", "tasks", "annotations", "quality", "time", "publications")
 
 
 class LabelingConfig(AppConfig):

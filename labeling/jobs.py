@@ -1,11 +1,12 @@
-"""The labeling app's job kinds: tasks that come in, and dataset versions that go out."""
+"""The labeling app's job kinds: tasks and people that come in, and dataset versions that go out."""
 
 import sys
 
 from django.urls import reverse
 
-from labeling.actions import imports, publications
+from labeling.actions import imports, publications, rosterfiles
 from labeling.models.publications import Publication
+from labeling.models.rosters import RosterImport
 from labeling.models.tasks import TaskImport
 from tilth.jobs.models import Job
 from tilth.jobs.registry import JobKind, register
@@ -32,6 +33,26 @@ IMPORT = register(
         on_success=imports.finish,
         on_end=imports.give_up,
         url=import_url,
+        short=True,
+    )
+)
+
+
+def roster_url(job: Job) -> str | None:
+    """The page that follows invitations."""
+    row = RosterImport.objects.filter(job=job).first()
+    return reverse("labeling:roster_import", args=[row.pk]) if row else None
+
+
+ROSTER = register(
+    JobKind(
+        name="roster_import",
+        title="Invitations by table",
+        command=lambda job: [sys.executable, "-m", "labeling.protocol.rosterload"],
+        permission="labelers.view",
+        on_success=rosterfiles.finish,
+        on_end=rosterfiles.give_up,
+        url=roster_url,
         short=True,
     )
 )

@@ -1,39 +1,26 @@
 """Who takes part in a campaign: invited, joined with consent, paused, gone.
 
-People are invited by account or by address (a table of addresses); whoever has no account yet gets an
+People are invited by account or by address (``rosterfiles.py``); whoever has no account yet gets an
 invitation to one, and becomes a member when they first open their work.
 """
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from labeling.actions.guards import person, require_lead, require_unclosed
-from labeling.models.campaigns import Campaign, CampaignState, Member, Profile, RosterInvite
+from labeling.models.campaigns import Campaign, Member, Profile, RosterInvite
 from labeling.protocol.cohort import tidy
-from labeling.protocol.rosterfile import Line, read_roster
 from tilth.accounts import audit
-from tilth.accounts.actions import invitations
 from tilth.accounts.actors import Actor
-from tilth.accounts.models import Role, User
+from tilth.accounts.models import User
 from tilth.accounts.permissions import can, require
-from tilth.errors import Conflict, InvalidInput, PermissionDenied, TilthError
+from tilth.errors import Conflict, InvalidInput, PermissionDenied
 
 LABELING = Actor.system("labeling")
 State = Member.State
-
-
-@dataclass(slots=True)
-class Invited:
-    """What came of a table of addresses: members made, accounts invited (address → link), faults by line."""
-
-    members: list[str] = field(default_factory=list)
-    accounts: dict[str, str] = field(default_factory=dict)
-    already: list[str] = field(default_factory=list)
-    faults: list[tuple[int, str]] = field(default_factory=list)
 
 
 @transaction.atomic
@@ -60,54 +47,6 @@ def invite(actor: Actor, campaign: Campaign, user: User, *, weekly_minutes: int 
     return member
 
 
-def invite_file(actor: Actor, campaign: Campaign, text: str) -> Invited:
-    """Invite everybody of a CSV table (e-mail, name, weekly_minutes, languages, expertise, region).
-
-    Good lines count, bad ones are reported by number; the same table again changes nothing.
-    """
-    require_lead(actor, campaign)
-    if campaign.state == CampaignState.CLOSED:
-        raise Conflict(f"{campaign} is closed; reopen it to invite people.", code="closed", field="file")
-    result = Invited()
-    for line in read_roster(text):
-        try:
-            _invite_line(actor, campaign, line, result)
-        except TilthError as error:
-            result.faults.append((line.number, error.message))
-    return result
-
-
-@transaction.atomic
-def _invite_line(actor: Actor, campaign: Campaign, line: Line, result: Invited) -> None:
-    if line.fault:
-        raise InvalidInput(line.fault)
-    user = User.objects.filter(email__iexact=line.email).first()
-    if user is not None:
-        if campaign.members.filter(user=user).exclude(state=State.LEFT).exists():
-            result.already.append(line.email)
-            return
-        invite(actor, campaign, user, weekly_minutes=line.weekly_minutes)
-        _describe(user, line.fields)
-        result.members.append(line.email)
-        return
-    _, made = RosterInvite.objects.update_or_create(
-        campaign=campaign, email=line.email, defaults={"fields": line.fields, "invited_by": actor.user}
-    )
-    if not made:
-        result.already.append(line.email)
-        return
-    result.accounts[line.email] = _invite_account(line)
-    audit.record(actor, "member.invite_address", campaign.reference)
-
-
-def _invite_account(line: Line) -> str:
-    """The link to an account, empty where the person has an open invitation from elsewhere."""
-    try:
-        return invitations.invite(LABELING, line.email, Role.LABELER).link
-    except Conflict:
-        return ""
-
-
 @transaction.atomic
 def claim_invites(user: User) -> int:
     """Turn waiting invitations to this address into memberships; returns how many."""
@@ -120,7 +59,7 @@ def claim_invites(user: User) -> int:
         )
         if not made:  # left under another address
             Member.objects.filter(pk=member.pk, state=State.LEFT).update(state=State.INVITED)
-        _describe(user, row.fields)
+        describe(user, row.fields)
         row.delete()
         audit.record(Actor(user=user), "member.claim_invite", row.campaign.reference)
     return len(waiting)
@@ -134,7 +73,7 @@ def withdraw_invite(actor: Actor, row: RosterInvite) -> None:
     row.delete()
 
 
-def _describe(user: User, fields: dict[str, Any]) -> None:
+def describe(user: User, fields: dict[str, Any]) -> None:
     """Fill what the profile does not say yet; what people wrote themselves stays."""
     profile, _ = Profile.objects.get_or_create(user=user)
     for name in ("languages", "expertise", "region"):

@@ -311,6 +311,30 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='RosterImport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('state', models.CharField(choices=[('checking', 'Checking'), ('inviting', 'Inviting'), ('done', 'Done'), ('failed', 'Failed')], default='checking', max_length=10)),
+                ('source', models.CharField(help_text='file name', max_length=300)),
+                ('rows', models.PositiveIntegerField(default=0, help_text='lines in all')),
+                ('done', models.PositiveIntegerField(default=0, help_text='lines that were followed or reported')),
+                ('members', models.PositiveIntegerField(default=0, help_text='people with an account, invited')),
+                ('accounts', models.PositiveIntegerField(default=0, help_text='people invited to an account')),
+                ('already', models.PositiveIntegerField(default=0, help_text='people who were there')),
+                ('bad', models.PositiveIntegerField(default=0)),
+                ('faults', models.JSONField(default=list)),
+                ('links', models.JSONField(default=list)),
+                ('message', models.CharField(blank=True, max_length=500)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roster_imports', to='labeling.campaign')),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='roster_import', to='jobs.job')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='RosterInvite',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

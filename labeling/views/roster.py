@@ -9,10 +9,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import cohorts, desk
-from labeling.actions import handover, roster
+from labeling.actions import handover, roster, rosterfiles
 from labeling.actions.guards import require_lead
 from labeling.forms.campaigns import PersonForm, ProfileForm, RosterFileForm
 from labeling.models.campaigns import Campaign, Member, Profile, RosterInvite
+from labeling.models.rosters import RosterImport
 from labeling.models.tasks import IN_SLOT, OPEN_STATES, Assignment, Task
 from labeling.views.me import me
 from tilth.accounts.actors import Actor
@@ -20,6 +21,7 @@ from tilth.accounts.models import User
 from tilth.accounts.permissions import requires
 from tilth.accounts.views.helpers import page_of, put_error
 from tilth.errors import InvalidInput, TilthError
+from tilth.text.cells import Table
 
 SHOWN = 200
 """Addresses that have been invited and are listed."""
@@ -49,6 +51,7 @@ def _page(request: HttpRequest, campaign: Campaign, report: Any = None, **forms:
         "rows": [(member, counts[member.user_id]) for member in page],
         "invites": invites.all()[:SHOWN],
         "more_invites": max(0, invites.count() - SHOWN),
+        "tables": RosterImport.objects.filter(campaign=campaign)[:5],
         "active": _active(campaign),
         "person": PersonForm(),
         "file": RosterFileForm(),
@@ -103,11 +106,54 @@ def invite_file(request: HttpRequest, pk: int) -> HttpResponse:
     form = RosterFileForm(request.POST, request.FILES)
     if form.is_valid():
         try:
-            report = roster.invite_file(Actor.of(request), campaign, form.cleaned_data["file"])
+            upload = request.FILES.get("file")
+            name = upload.name if upload is not None and upload.name else "table.csv"
+            report = rosterfiles.invite_file(Actor.of(request), campaign, form.cleaned_data["file"], name)
+            if isinstance(report, RosterImport):
+                return redirect("labeling:roster_import", report.pk)
             return _page(request, campaign, report)
         except TilthError as error:
             put_error(form, error)
     return _page(request, campaign, file=form)
+
+
+@requires("labelers.view")
+@require_GET
+def table(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far the invitations of a table are, and what is wrong with which line; the page follows it."""
+    row = _table(request, pk)
+    context = {
+        "campaign": row.campaign,
+        "tab": "roster",
+        "row": row,
+        "faults": row.faults[:SHOWN],
+        "more_faults": max(0, len(row.faults) - SHOWN),
+        "share": row.done / row.rows if row.rows else 0,
+    }
+    part = request.htmx  # type: ignore[attr-defined]
+    return render(request, "labeling/_roster_import.html" if part else "labeling/roster_import.html", context)
+
+
+@requires("labelers.view")
+@require_GET
+def table_report(request: HttpRequest, pk: int, what: str) -> HttpResponse:
+    """The bad lines, or the links to hand over, as a table."""
+    row = _table(request, pk)
+    if what not in {"bad-lines", "links"}:
+        raise Http404
+    response = HttpResponse(content_type="text/csv")
+    response["Content-Disposition"] = f'attachment; filename="{what}-{pk}.csv"'
+    table = Table(response)
+    table.write(["line", "problem"] if what == "bad-lines" else ["email", "link"])
+    for cells in row.faults if what == "bad-lines" else rosterfiles.links(row).items():
+        table.write(cells)
+    return response
+
+
+def _table(request: HttpRequest, pk: int) -> RosterImport:
+    row = get_object_or_404(RosterImport.objects.select_related("campaign", "job"), pk=pk)
+    require_lead(Actor.of(request), row.campaign)
+    return row
 
 
 @requires("labelers.view")

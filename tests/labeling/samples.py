@@ -13,6 +13,7 @@ from labeling.models.annotations import Annotation, Flag, Message, Thread
 from labeling.models.campaigns import Campaign, Member, RosterInvite
 from labeling.models.publications import Publication
 from labeling.models.quality import Exam, ExamAttempt
+from labeling.models.rosters import RosterImport
 from labeling.models.tasks import Assignment, TaskImport
 from labeling.models.time import TimeEntry
 from labeling.protocol.taskload import report_key
@@ -161,6 +162,21 @@ def a_campaign_with_a_word_to_everybody(people: dict[str, User]) -> dict[str, An
     made = _campaign(people)
     made.announcements.create(text="Welcome")
     return {"pk": made.pk}
+
+
+def _table_of_people(people: dict[str, User]) -> RosterImport:
+    job = Job.objects.create(kind="roster_import", state="succeeded", attempt=1)
+    return RosterImport.objects.create(campaign=_campaign(people), job=job, source="t.csv", state="done")
+
+
+@sample("labeling:roster_import")
+def invitations_by_a_table(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _table_of_people(people).pk}
+
+
+@sample("labeling:roster_report")
+def bad_lines_of_a_table(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _table_of_people(people).pk, "what": "bad-lines"}
 
 
 @sample("labeling:member")

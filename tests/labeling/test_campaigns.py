@@ -16,6 +16,7 @@ from labeling.actions import (
     handover,
     reviews,
     roster,
+    rosterfiles,
     submissions,
 )
 from labeling.actions.drafts import Save
@@ -197,7 +198,7 @@ def test_people_are_invited_by_table_and_bad_lines_are_told(lead, cast, mailoutb
         "email,name,weekly_minutes,languages,expertise,region\n"
         f"{cast[0].email},A,120,en de,physics,Europe\nnew@example.org,B,,fr,law,Asia\nbroken,,,,,\n"
     )
-    report = roster.invite_file(lead, made, text)
+    report = rosterfiles.invite_file(lead, made, text)
     assert (report.members, list(report.accounts), [n for n, _ in report.faults]) == (
         [cast[0].email],
         ["new@example.org"],
@@ -205,7 +206,7 @@ def test_people_are_invited_by_table_and_bad_lines_are_told(lead, cast, mailoutb
     )
     assert Member.objects.get(user=cast[0]).weekly_minutes == 120
     assert Invitation.objects.get().role == "labeler"
-    again = roster.invite_file(lead, made, text)
+    again = rosterfiles.invite_file(lead, made, text)
     assert (again.members, again.accounts, len(again.already)) == ([], {}, 2)
     arrived = User.objects.create(email="NEW@example.org")
     assert roster.claim_invites(arrived) == 1
@@ -218,7 +219,7 @@ def test_people_are_invited_by_table_and_bad_lines_are_told(lead, cast, mailoutb
 
 def test_a_table_that_is_none_is_refused_with_its_line(lead):
     with pytest.raises(InvalidInput, match="Line 3 is no line of a table") as told:
-        roster.invite_file(lead, campaign(lead=lead.user), f"email\na@b.org\n{'x' * 200_000}@b.org\n")
+        rosterfiles.invite_file(lead, campaign(lead=lead.user), f"email\na@b.org\n{'x' * 200_000}@b.org\n")
     assert told.value.field == "file"
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling import eligibility
-from labeling.actions import campaigns, claims, drafts, handover, roster
+from labeling.actions import campaigns, claims, drafts, handover, roster, rosterfiles
 from labeling.actions.drafts import Save
 from labeling.models.campaigns import Campaign, Member, Profile, RosterInvite, Tally
 from labeling.models.tasks import Assignment, Task
@@ -80,7 +80,7 @@ def test_five_thousand_people_are_a_table_and_one_more_is_too_many():
 def test_an_address_twice_in_a_table_is_one_person(lead, cast):
     made = campaign(lead=lead.user)
     text = f"email\nnew@b.org\nNEW@b.org\n{cast[0].email}\n{cast[0].email.upper()}\n"
-    report = roster.invite_file(lead, made, text)
+    report = rosterfiles.invite_file(lead, made, text)
     assert (list(report.accounts), report.members, len(report.already)) == (["new@b.org"], [cast[0].email], 2)
 
 
