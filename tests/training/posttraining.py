@@ -15,7 +15,7 @@ from training.llm.record import template_hash, tokenizer_hash
 from training.llm.spec import Part
 from training.llm.special_tokens import END_OF_TEXT, PAD
 
-CONTEXT = 96
+CONTEXT = 512
 
 
 def make_tokenizer(folder: Path, template: str | None = TEMPLATE) -> None:

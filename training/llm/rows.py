@@ -42,10 +42,12 @@ class Examples:
         return -(-len(self.train) // batch)
 
 
-def examples(work: Workspace, config: PosttrainingConfig, encode: Encode, least: int = 1) -> Examples:
-    """Read, encode, hold out and order a run's rows.
+def examples(
+    work: Workspace, config: PosttrainingConfig, encode: Encode, in_step: int | None = None
+) -> Examples:
+    """Read, encode, hold out and order a run's rows; ``in_step`` of them (by default the batch) make a step.
 
-    Raises :class:`InvalidInput` where fewer than ``least`` rows are left to train on in a source.
+    Raises :class:`InvalidInput` where no row of a source is left to train on.
     """
     train, validation = work.spec.with_role("train"), work.spec.with_role("validation")
     if not train:
@@ -60,9 +62,9 @@ def examples(work: Workspace, config: PosttrainingConfig, encode: Encode, least:
         measured = [row for rows in read for row in rows if row[0] in held]
     kept = [[example for place, example in rows if place not in held] for rows in read]
     for source, rows in zip(train, kept, strict=True):
-        if len(rows) < least:
+        if not rows:
             raise InvalidInput(f"{source.reference}: {_why_empty(left_out, validation)}", field="dataset")
-    total = config.steps * config.batch if config.steps else None
+    total = config.steps * (in_step or config.batch) if config.steps else None
     order = drawn([len(rows) for rows in kept], train, config.epochs, total, config.seed)
     measured.sort(key=lambda row: row[0])
     return Examples(

@@ -41,6 +41,7 @@ TOKENIZER_FILES = (
     "tokenizer.model",
 )
 GREETING = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello"}]
+SCORING = "ForSequenceClassification"
 _MULTIPLE = 64
 
 
@@ -102,6 +103,8 @@ def prepare(work: Workspace, config: PosttrainingConfig, kind: Kind = WRITES) ->
     base, folder = work.load(work.spec.base)
     if base.holds != "model":
         raise InvalidInput(f"{base.reference} holds no weights: choose a model.", field="base")
+    if base.architecture.endswith(SCORING) and not kind.scores:
+        raise InvalidInput(f"{base.reference} scores and does not write: choose another base.", field="base")
     files = work.scratch / "tokenizer"
     dress(folder, files, config.template)
     torch.manual_seed(config.seed)

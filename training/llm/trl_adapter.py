@@ -52,11 +52,16 @@ def require_pin() -> None:
         raise TilthError(f"TRL {found} is installed, but Tilth works with {TRL}: make setup-training.", "trl")
 
 
-def ours(trainer: type) -> Any:
-    """A TRL trainer that takes examples as they are, in their order, and keeps what it knows to itself."""
+def ours(trainer: type, ordered: bool = True) -> Any:
+    """A TRL trainer that takes examples as they are and keeps what it knows to itself.
+
+    With ``ordered`` it takes them in their order; trainers for RL have a sampler that repeats each for its group.
+    """
 
     class Ours(trainer):  # type: ignore[misc]
         def _get_train_sampler(self, dataset: Any = None) -> Any:
+            if not ordered:
+                return super()._get_train_sampler(dataset)
             return SequentialSampler(dataset if dataset is not None else self.train_dataset)
 
         def _prepare_dataset(self, dataset: Any, *rest: Any, **more: Any) -> Any:
@@ -136,9 +141,9 @@ class Telling(TrainerCallback):  # type: ignore[misc]
     _mark: tuple[float, int] | None = None
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **more: Any) -> None:
-        # TRL counts tokens from zero when a run goes on: what was logged before is added.
-        self._before = max((int(entry.get("num_tokens", 0)) for entry in state.log_history), default=0)
-        self.tokens = self._before
+        self.tokens = max((int(entry.get("num_tokens", 0)) for entry in state.log_history), default=0)
+        # When a run goes on, RL's trainers go on counting tokens in their state; the others begin at zero.
+        self._before = 0 if state.num_input_tokens_seen else self.tokens
         self.work.report.progress(state.global_step, state.max_steps, "train")
 
     def on_log(

@@ -1,0 +1,58 @@
+"""The stage ``dpo``: a model learns to prefer what people preferred (Rafailov et al., 2023, "Direct Preference
+Optimization"), held to a reference.
+"""
+
+from typing import Any
+
+from trl import DPOConfig as TrlDpoConfig
+from trl import DPOTrainer
+
+from training.llm.configs.dpo import DpoConfig
+from training.llm.pairs import preferred
+from training.llm.program import Workspace, main
+from training.llm.rows import examples
+from training.llm.student import WRITES, keep, prepare, reference
+from training.llm.trl_adapter import Telling, arguments, counted, datasets_of, fit, ours, require_pin
+
+
+def run(work: Workspace) -> dict[str, Any] | None:
+    """Train on pairs and store ``checkpoint:<run>/<step>``; held-out accuracy is measured along the way."""
+    require_pin()
+    config = DpoConfig.from_json(work.spec.config)
+    student = prepare(work, config)
+    compared = reference(work, work.spec.reference_model, student)
+    found = examples(work, config, lambda row: preferred(student.chat, row, student.context))
+    train, validation = datasets_of(found)
+    args = arguments(
+        work,
+        config,
+        TrlDpoConfig,
+        config.steps or found.of_batches(config.batch),
+        validation is not None,
+        max_length=None,
+        beta=config.beta,
+        loss_type=[config.loss],
+        label_smoothing=config.label_smoothing,
+    )
+    trainer = ours(DPOTrainer)(
+        model=student.model,
+        ref_model=None if student.lora else WRITES.load(compared),
+        args=args,
+        train_dataset=train,
+        eval_dataset=validation,
+        processing_class=student.tokenizer,
+        peft_config=student.lora,
+    )
+    telling = Telling(
+        work,
+        config,
+        lambda step, tokens, last: keep(work, student, config, trainer.model, step, tokens, last),
+    )
+    fit(work, trainer, telling)
+    stored = telling.export(trainer.state.global_step, telling.tokens, telling.last)
+    work.states.clear()
+    return {"checkpoint": stored.reference, **counted(found), "metrics": telling.last}
+
+
+if __name__ == "__main__":
+    main(run)
