@@ -105,10 +105,10 @@ def test_the_solve_rate_rises(
 ):
     work = job(
         algorithm=algorithm,
-        steps=20,
+        steps=40,
         learning_rate=2e-3,
         validation_share=0.2,
-        validate_every=20,
+        validate_every=40,
         eval_samples=4,
     )
     result = grpo.run(work)
