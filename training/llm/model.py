@@ -1,15 +1,28 @@
 """Models to pretrain: Hugging Face's own classes, so that an export is what plain transformers loads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import (
+    AttentionInterface,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+)
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from training.llm.sizes import GPT2, Shape
 
 CHUNK_TOKENS = 4096
 IGNORED = -100
+CAUSAL = "tilth_causal"
 
 
 def build(shape: Shape, end: int, pad: int | None) -> PreTrainedModel:
@@ -59,6 +72,46 @@ def _gpt2(shape: Shape, end: int, pad: int | None) -> PreTrainedModel:
         pad_token_id=pad,
     )
     return GPT2LMHeadModel(config)
+
+
+def causal(model: PreTrainedModel, context: int) -> PreTrainedModel:
+    """The model set to train on whole windows: attention is causal without any mask being made.
+
+    Transformers looks at the positions for packed sequences in every forward pass: a wait for the device,
+    and under ``torch.compile`` a mask in full, with which the fast kernels do not work. Under a name that
+    has no mask function it makes none. Models whose attention reaches less far than a window keep theirs.
+    """
+    config = model.config
+    limited = getattr(config, "sliding_window", None) or getattr(config, "attention_chunk_size", None)
+    if limited is None or limited >= context:
+        AttentionInterface.register(CAUSAL, sdpa_attention_forward)
+        model.set_attn_implementation(CAUSAL)
+    return model
+
+
+@contextmanager
+def masked(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
+    """The model with attention that heeds padding, as sampling needs it; afterwards as before."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation("sdpa")
+    try:
+        yield model
+    finally:
+        model.set_attn_implementation(before)
+
+
+def embedding_rows(model: PreTrainedModel) -> int:
+    """How many tokens a model has a row for."""
+    return int(cast(nn.Embedding, model.get_input_embeddings()).weight.shape[0])
+
+
+def flops_per_token(model: PreTrainedModel, context: int) -> int:
+    """FLOPs to train any decoder on one token, counted as :func:`training.llm.sizes.flops_per_token` does."""
+    looked_up = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Embedding))
+    output = model.get_output_embeddings().weight
+    tied = output is model.get_input_embeddings().weight
+    weights = sum(w.numel() for w in model.parameters()) - looked_up + (output.numel() if tied else 0)
+    return 6 * weights + 12 * model.config.num_hidden_layers * model.config.hidden_size * context
 
 
 class Loss(nn.Module):

@@ -29,17 +29,21 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a stage works with: the run, its inputs, its scratch folder, and ways to report and store."""
+    """What a stage works with: the run, its inputs, its scratch folder, and ways to report and store.
+
+    ``rank`` tells apart the processes of a run that share its job.
+    """
 
     spec: Spec
     report: Reporter
     cache: Cache
+    rank: int = 0
 
     @classmethod
-    def of(cls, report: Reporter) -> "Workspace":
+    def of(cls, report: Reporter, rank: int = 0) -> "Workspace":
         """The workspace of a job; the run stands in its parameters."""
         fallback = report.job_dir.parent.parent / "cache"
-        return cls(Spec.from_json(report.params), report, Cache.from_environment(fallback))
+        return cls(Spec.from_json(report.params), report, Cache.from_environment(fallback), rank)
 
     @property
     def inputs(self) -> Inputs:
@@ -53,8 +57,8 @@ class Workspace:
 
     @property
     def scratch(self) -> Path:
-        """This attempt's folder on the local disk."""
-        return self.report.work_dir
+        """This process's folder on the local disk, of this attempt alone."""
+        return self.report.work_dir / f"rank-{self.rank}" if self.rank else self.report.work_dir
 
     def stop_if_asked(self) -> None:
         """Raise :class:`Stopped` where the job was asked to stop; for work that leaves nothing half done."""
