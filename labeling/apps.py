@@ -4,7 +4,17 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
-MODELS = ("guidelines", "campaigns", "rosters", "tasks", "annotations", "quality", "time", "publications")
+MODELS = (
+    "guidelines",
+    "campaigns",
+    "rosters",
+    "moves",
+    "tasks",
+    "annotations",
+    "quality",
+    "time",
+    "publications",
+)
 
 
 class LabelingConfig(AppConfig):

@@ -4,7 +4,8 @@ import sys
 
 from django.urls import reverse
 
-from labeling.actions import imports, publications, rosterfiles
+from labeling.actions import imports, moves, publications, rosterfiles
+from labeling.models.moves import GuidelineMove
 from labeling.models.publications import Publication
 from labeling.models.rosters import RosterImport
 from labeling.models.tasks import TaskImport
@@ -53,6 +54,27 @@ ROSTER = register(
         on_success=rosterfiles.finish,
         on_end=rosterfiles.give_up,
         url=roster_url,
+        short=True,
+    )
+)
+
+
+def move_url(job: Job) -> str | None:
+    """The page that follows a campaign's move to another guideline version."""
+    row = GuidelineMove.objects.filter(job=job).first()
+    return reverse("labeling:guideline_move", args=[row.pk]) if row else None
+
+
+MOVE = register(
+    JobKind(
+        name="guideline_move",
+        title="Annotations under a changed guideline",
+        command=lambda job: [sys.executable, "-m", "labeling.publish.cited"],
+        permission="campaigns.manage",
+        on_success=moves.finish,
+        on_end=moves.give_up,
+        environment=publications.environment,
+        url=move_url,
         short=True,
     )
 )

@@ -1,17 +1,16 @@
 """Writing, publishing and reading guidelines; moving a campaign to a newer version of its own."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from labeling.actions import slots
+from labeling.actions import moves
 from labeling.actions.guards import require_lead, require_unclosed
-from labeling.models.annotations import Annotation, AnnotationState
-from labeling.models.campaigns import Campaign, Member
+from labeling.models.campaigns import Campaign
 from labeling.models.guidelines import Guideline, GuidelineRead, GuidelineVersion
-from labeling.models.tasks import Assignment, AssignmentState, Task
+from labeling.models.moves import GuidelineMove
+from labeling.models.tasks import Assignment
 from labeling.protocol.guideline import compare, parse
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
@@ -20,8 +19,8 @@ from tilth.errors import Conflict, InvalidInput
 from tilth.text.reference import check_name
 from tilth.text.storable import storable
 
-CHUNK = 500
-GIVEN_BACK = (AnnotationState.SUBMITTED, AnnotationState.ACCEPTED)
+AT_ONCE = 200
+"""Annotations that are looked at, and given back, while the lead waits."""
 
 
 @transaction.atomic
@@ -122,24 +121,20 @@ def acknowledge(actor: Actor, version: GuidelineVersion) -> None:
         audit.record(actor, "guideline.read", version.reference)
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What moving a campaign to another version touched."""
-
-    stale: int
-    requeued: int
-
-
-def affected(campaign: Campaign, version: GuidelineVersion) -> list[Any]:
-    """Ids of the campaign's standing annotations that cite a clause which the version changed or no longer has."""
+def touched(campaign: Campaign, version: GuidelineVersion) -> set[str]:
+    """Ids of the clauses that the version changed or no longer has, against the one that is pinned."""
     if campaign.guideline is None:
-        return []
-    touched = compare(campaign.guideline.clauses, version.clauses).touched
-    if not touched:
-        return []
-    standing = (*GIVEN_BACK, AnnotationState.ADJUDICATED)
-    rows = Annotation.objects.filter(campaign=campaign, current=True, state__in=standing).exclude(clauses=[])
-    return [pk for pk, cited in rows.values_list("pk", "clauses").iterator() if touched & set(cited)]
+        return set()
+    return set(compare(campaign.guideline.clauses, version.clauses).touched)
+
+
+def affected(campaign: Campaign, version: GuidelineVersion, newest: int) -> tuple[list[Any], bool]:
+    """Ids of standing annotations that cite such a clause, among so many newest ones that cite any; whether
+    there are older ones."""
+    clauses = touched(campaign, version)
+    rows = moves.citing(campaign).order_by("-submitted_at").values_list("pk", "clauses")
+    found = list(rows[: newest + 1]) if clauses else []
+    return [pk for pk, cited in found[:newest] if clauses & set(cited)], len(found) > newest
 
 
 def pin(
@@ -149,48 +144,24 @@ def pin(
     *,
     mark_stale: bool = False,
     requeue: bool = False,
-) -> Moved:
+) -> moves.Moved | GuidelineMove:
     """Let a campaign go on under another version.
 
     Held tasks and new ones are labelled by it. ``mark_stale`` marks annotations that cite changed clauses;
     ``requeue`` also gives them back to their labelers, whose slots they keep: no task comes to one person
     twice and none gets more people than its overlap. They stay paid, and nobody's record says "returned".
-    Known answers, what was adjudicated, and work of people who have left are only marked.
+    Known answers, what was adjudicated, and work of people who have left are only marked. Where many
+    annotations cite clauses, a job looks through them and does so.
     """
     require_lead(actor, campaign)
-    ids = affected(campaign, version) if mark_stale or requeue else []
+    ids, more = affected(campaign, version, AT_ONCE) if mark_stale or requeue else ([], False)
+    clauses = sorted(touched(campaign, version)) if more else []
     with transaction.atomic():
         require_unclosed(campaign, "label by another version")
         Campaign.objects.filter(pk=campaign.pk).update(guideline=version)
         open_work = Assignment.objects.open().filter(campaign=campaign)
         open_work.update(guideline=version)
         audit.record(actor, "campaign.guideline", campaign.reference, guideline=version.reference)
+        job = moves.start(actor, campaign, version, clauses=clauses, requeue=requeue) if more else None
     campaign.refresh_from_db()
-    requeued = 0
-    for start in range(0, len(ids), CHUNK):
-        part = ids[start : start + CHUNK]
-        with transaction.atomic():
-            Annotation.objects.filter(pk__in=part).update(stale=True)
-        if requeue:
-            requeued += sum(_give_back(annotation, version) for annotation in _to_give_back(campaign, part))
-    return Moved(len(ids), requeued)
-
-
-def _to_give_back(campaign: Campaign, ids: list[Any]) -> list[Annotation]:
-    present = campaign.members.exclude(state=Member.State.LEFT).values("user")
-    rows = Annotation.objects.filter(pk__in=ids, labeler__in=present).exclude(role=Task.Role.GOLD)
-    return list(rows.select_related("assignment"))
-
-
-@transaction.atomic
-def _give_back(annotation: Annotation, version: GuidelineVersion) -> bool:
-    """Return one annotation to its labeler; one that changed state meanwhile is left alone."""
-    rows = Annotation.objects.filter(pk=annotation.pk, current=True, state__in=GIVEN_BACK)
-    if not rows.update(state=AnnotationState.RETURNED):
-        return False
-    reason = f"The guideline changed: look at {version} and at the clauses you cited."
-    Assignment.objects.filter(pk=annotation.assignment_id).update(
-        state=AssignmentState.RETURNED, guideline=version, reason=reason
-    )
-    slots.reopen(annotation.assignment)
-    return True
+    return job or moves.mark(campaign, version, ids, requeue=requeue)

@@ -335,6 +335,28 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='GuidelineMove',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('requeue', models.BooleanField(help_text='whether they are given back, too')),
+                ('state', models.CharField(choices=[('reading', 'Reading'), ('marking', 'Marking'), ('done', 'Done'), ('failed', 'Failed')], default='reading', max_length=10)),
+                ('read_by', models.PositiveIntegerField(default=0, help_text='attempt of the job whose parts are followed')),
+                ('parts', models.PositiveIntegerField(default=0)),
+                ('done', models.PositiveIntegerField(default=0, help_text='parts that are marked')),
+                ('stale', models.PositiveIntegerField(default=0)),
+                ('requeued', models.PositiveIntegerField(default=0)),
+                ('message', models.CharField(blank=True, max_length=500)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='guideline_moves', to='labeling.campaign')),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='guideline_move', to='jobs.job')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.guidelineversion')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='RosterInvite',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

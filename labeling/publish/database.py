@@ -86,6 +86,14 @@ WHERE t.campaign_id = {campaign} AND d.task_id > {after} AND d.task_id <= {upto}
   AND t.id > {after} AND t.id <= {upto}
 ORDER BY d.task_id, d.position
 """
+# Of standing annotations, those labelled by another version than this one.
+_CITING = """
+SELECT {id}, CAST(a.clauses AS text) FROM labeling_annotation a
+WHERE {which} AND a.task_id > {after} AND a.task_id <= {upto} AND a.current
+  AND a.state IN ('submitted', 'accepted', 'adjudicated') AND CAST(a.clauses AS text) <> '[]'
+  AND COALESCE(a.guideline_id, 0) <> {guideline}
+ORDER BY a.task_id, a.id
+"""
 _SCHEMA = "SELECT schema FROM labeling_campaign WHERE id = {campaign}"
 _REVIEW = "(SELECT {what} FROM labeling_review r {join} WHERE r.annotation_id = a.id {where} ORDER BY r.at DESC, r.id DESC LIMIT 1)"
 _EDIT = {"join": "JOIN accounts_user e ON e.id = r.reviewer_id", "where": "AND r.payload IS NOT NULL"}
@@ -127,6 +135,18 @@ class Snapshot(ABC):
         statement = _CANDIDATES.format(**self.words, texts="d.messages" if with_texts else "NULL")
         return self._table(statement, {"campaign": campaign, "after": part[0], "upto": part[1]}, CANDIDATES)
 
+    def citing(self, campaign: int, guideline: int, until: datetime, part: Part) -> list[tuple[str, str]]:
+        """Ids, and cited clauses as JSON text, of the part's standing annotations labelled by another version."""
+        statement = _CITING.format(**self.words, which=_WHICH.format(**self.words))
+        values = {
+            "campaign": campaign,
+            "guideline": guideline,
+            "until": until,
+            "after": part[0],
+            "upto": part[1],
+        }
+        return [(str(key), cited) for key, cited in self._rows(statement, values)]
+
     def schema(self, campaign: int) -> str:
         """The campaign's answer schema, as JSON text."""
         return str(self._rows(_SCHEMA.format(**self.words), {"campaign": campaign})[0][0])
@@ -140,7 +160,7 @@ class Snapshot(ABC):
 
 class _Postgres(Snapshot):
     words = {
-        **{name: f"%({name})s" for name in ("campaign", "until", "after", "upto")},
+        **{name: f"%({name})s" for name in ("campaign", "guideline", "until", "after", "upto")},
         "id": "a.id",
         "at": "a.submitted_at",
         "size": "pg_column_size(a.payload)",
@@ -193,7 +213,7 @@ def _copied(server: pq.abc.PGconn, statement: str) -> bytearray:
 
 class _Sqlite(Snapshot):
     words = {
-        **{name: f":{name}" for name in ("campaign", "until", "after", "upto")},
+        **{name: f":{name}" for name in ("campaign", "guideline", "until", "after", "upto")},
         "id": " || '-' || ".join(
             f"substr(a.id, {start}, {length})"
             for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))

@@ -13,6 +13,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/move/", campaigns.move, name="campaign_move"),
     path("campaigns/<int:pk>/duplicate/", campaigns.duplicate, name="campaign_duplicate"),
     path("campaigns/<int:pk>/guideline/", campaigns.pin, name="campaign_pin"),
+    path("campaigns/moves/<int:pk>/", campaigns.moved, name="guideline_move"),
     path("campaigns/<int:pk>/roster/", roster.index, name="campaign_roster"),
     path("campaigns/<int:pk>/roster/invite/", roster.invite, name="roster_invite"),
     path("campaigns/<int:pk>/roster/file/", roster.invite_file, name="roster_file"),

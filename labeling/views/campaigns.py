@@ -14,6 +14,7 @@ from labeling.announcements import read_by
 from labeling.forms.campaigns import CampaignForm, KindForm, LeadsForm
 from labeling.models.campaigns import Campaign, CampaignState
 from labeling.models.guidelines import GuidelineVersion
+from labeling.models.moves import GuidelineMove
 from labeling.people import leads_it, sees_names
 from labeling.progress import progress
 from labeling.protocol.registry import all_kinds, kind_of
@@ -22,6 +23,9 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import can, requires
 from tilth.accounts.views.helpers import page_of, put_error
 from tilth.errors import TilthError
+
+LOOKED = 5_000
+"""Annotations of which a lead is told beforehand how many cite a changed clause."""
 
 
 @requires("campaigns.view")
@@ -163,6 +167,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "names": sees_names(me(request), found),
         "announcements": read_by(found, list(found.announcements.select_related("created_by")[:5])),
         "imports": found.imports.all()[:5],
+        "moves": GuidelineMove.objects.filter(campaign=found).select_related("version__guideline")[:3],
         "publications": found.publications.select_related("version__dataset", "job")[:5],
         "open_threads": found.threads.filter(open=True).count(),
         "open_flags": found.flags.open().count(),
@@ -218,6 +223,8 @@ def pin(request: HttpRequest, pk: int) -> HttpResponse:
         chosen = {name: request.POST.get(name) == "on" for name in ("mark_stale", "requeue")}
         try:
             moved = guidelines.pin(Actor.of(request), found, version, **chosen)
+            if isinstance(moved, GuidelineMove):
+                return redirect("labeling:guideline_move", moved.pk)
             told = f"{moved.stale} annotations are marked as stale, {moved.requeued} are back with their labelers."
             messages.success(
                 request, f"Labelled by {version} from now on. {told if moved.stale else ''}".strip()
@@ -225,9 +232,20 @@ def pin(request: HttpRequest, pk: int) -> HttpResponse:
         except TilthError as error:
             messages.error(request, error.message)
         return redirect("labeling:campaign", pk)
-    touched = guidelines.affected(found, version)
+    touched, more = guidelines.affected(found, version, LOOKED)
+    context = {"campaign": found, "version": version, "touched": len(touched), "more": more, "looked": LOOKED}
+    return render(request, "labeling/campaign_pin.html", context)
+
+
+@requires("campaigns.view")
+@require_GET
+def moved(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far the annotations under a changed guideline are marked; the page follows it."""
+    row = get_object_or_404(
+        GuidelineMove.objects.select_related("campaign", "version__guideline", "job"), pk=pk
+    )
+    context = {"campaign": row.campaign, "tab": "overview", "row": row}
+    part = request.htmx  # type: ignore[attr-defined]
     return render(
-        request,
-        "labeling/campaign_pin.html",
-        {"campaign": found, "version": version, "touched": len(touched)},
+        request, "labeling/_guideline_move.html" if part else "labeling/guideline_move.html", context
     )

@@ -11,6 +11,7 @@ from labeling.actions.drafts import Save
 from labeling.actions.submissions import Handed
 from labeling.models.annotations import Annotation, Flag, Message, Thread
 from labeling.models.campaigns import Campaign, Member, RosterInvite
+from labeling.models.moves import GuidelineMove
 from labeling.models.publications import Publication
 from labeling.models.quality import Exam, ExamAttempt
 from labeling.models.rosters import RosterImport
@@ -177,6 +178,14 @@ def invitations_by_a_table(people: dict[str, User]) -> dict[str, Any]:
 @sample("labeling:roster_report")
 def bad_lines_of_a_table(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": _table_of_people(people).pk, "what": "bad-lines"}
+
+
+@sample("labeling:guideline_move")
+def a_move_to_another_version(people: dict[str, User]) -> dict[str, Any]:
+    job = Job.objects.create(kind="guideline_move", state="succeeded", attempt=1)
+    made = _campaign(people)
+    row = GuidelineMove.objects.create(campaign=made, version=made.guideline, job=job, requeue=True)
+    return {"pk": row.pk}
 
 
 @sample("labeling:member")
