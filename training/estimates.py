@@ -18,6 +18,7 @@ from tilth.text.reference import parse_reference
 from training.launch import Plan
 from training.llm import sizes
 from training.llm.config import Config
+from training.llm.configs.posttraining import PosttrainingConfig
 from training.llm.configs.pretrain import PretrainConfig
 from training.llm.configs.tokenizer import TokenizerConfig
 from training.llm.sizes import Shape
@@ -96,8 +97,9 @@ def flops_per_token(run: Run) -> float | None:
 
 def tokens_per_step(run: Run) -> float | None:
     """Tokens that an optimizer step of a run sees, where its settings tell."""
-    batch, context = run.config.get("batch"), run.config.get("context")
-    return float(batch * context) if batch and context else None
+    if run.stage != "pretrain":
+        return None  # rows of other stages are as long as they are
+    return float(run.config["batch"] * run.config["context"])
 
 
 def _of(facts: Facts) -> Estimate:
@@ -156,8 +158,25 @@ def _disk(config: PretrainConfig, shape: Shape, tokens: float | None) -> int:
 
 
 def _other(facts: Facts) -> Estimate:
-    """A stage that goes on with a model: what is known is the model."""
-    return Estimate(parameters=facts.base_parameters)
+    """A stage that goes on with a model: 6 FLOPs a weight and token, 16 bytes a weight in memory, 4 on disk.
+
+    With LoRA the model itself is only held, not moved. Activations depend on the rows and are not counted.
+    """
+    config, weights = facts.config, facts.base_parameters
+    if not (isinstance(config, PosttrainingConfig) and weights):
+        return Estimate(parameters=weights)
+    tokens = facts.tokens * config.epochs or None
+    flops = 6.0 * weights * tokens if tokens else None
+    moved = 4 if config.lora else 16
+    return Estimate(
+        parameters=weights,
+        tokens=tokens,
+        flops=flops,
+        memory=weights * moved,
+        disk=weights * 4 + KEPT_STATES * weights * (0 if config.lora else 12),
+        work=flops,
+        unit="FLOPs",
+    )
 
 
 def _facts_of_plan(plan: Plan) -> Facts:

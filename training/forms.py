@@ -10,7 +10,7 @@ from tilth.datasets.models import DatasetVersion
 from tilth.errors import InvalidInput, TilthError
 from tilth.jobs.models import SUPERVISED, JobState
 from tilth.ui.formats import si
-from training.launch import MOST_GPUS, PRIORITIES, Input, Wanted, config_of, kinds_of
+from training.launch import PRIORITIES, Input, Wanted, config_of, kinds_of
 from training.llm.config import Setting, parse, settings_of
 from training.llm.presets import preset, presets_of
 from training.llm.stages import STAGES, Stage
@@ -61,7 +61,6 @@ class LaunchForm(forms.Form):
         max_length=200, required=False, help_text="Empty: called by stage and data.", label="Name"
     )
     preset = forms.ChoiceField(label="Preset", help_text="Named settings to begin with.")
-    gpus = forms.IntegerField(label="GPUs", min_value=0, max_value=MOST_GPUS, help_text="0 runs on CPU.")
     priority = forms.IntegerField(
         label="Priority",
         min_value=PRIORITIES[0],
@@ -75,6 +74,9 @@ class LaunchForm(forms.Form):
         self.stage = stage
         self.settings = settings_of(stage.config_class)
         begun = preset(stage.name, chosen)
+        self.fields["gpus"] = forms.IntegerField(
+            label="GPUs", min_value=0, max_value=stage.most_gpus, help_text="0 runs on CPU."
+        )
         self.fields["preset"].choices = [(p.name, p.title) for p in presets_of(stage.name)]  # type: ignore[attr-defined]
         self.initial.setdefault("preset", begun.name)
         self.initial.setdefault("gpus", begun.gpus)

@@ -4,7 +4,6 @@ The page, the command line and the API all fill in a :class:`Wanted`; :func:`che
 and raises the first fault, with the field to change.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,8 +20,7 @@ from training.llm.stages import STAGES, Stage, stage
 from training.models import Checkpoint, Run
 
 ROLES = ("train", "validation", "eval")
-MOST_GPUS = 64
-LARGEST_SEED = 2**63 - 1
+MOST_WEIGHT = 1_000_000
 PRIORITIES = range(-100, 101)
 _INPUT = re.compile(r"(?P<reference>[^:]+)(?::(?P<number>[0-9.eE+-]+)(?P<times>x?))?")
 
@@ -133,7 +131,7 @@ def check(wanted: Wanted) -> Plan:
         base=base,
         tokenizer=tokenizer,
         reward_model=reward_model,
-        gpus=_gpus(chosen.gpus if wanted.gpus is None else wanted.gpus, config),
+        gpus=_gpus(chosen.gpus if wanted.gpus is None else wanted.gpus, found, config),
         priority=_priority(wanted.priority),
     )
 
@@ -149,10 +147,7 @@ def ready_stage(name: str) -> Stage:
 
 def config_of(found: Stage, chosen: Preset, changes: Mapping[str, Any]) -> Config:
     """The stage's settings: its defaults, the preset's, and the changes over both."""
-    config = found.config_class.from_json({**chosen.settings, **storable(dict(changes))})
-    if getattr(config, "seed", 0) > LARGEST_SEED:
-        raise InvalidInput(f"seed is at most {LARGEST_SEED}.", field="seed")
-    return config
+    return found.config_class.from_json({**chosen.settings, **storable(dict(changes))})
 
 
 def spec_of(plan: Plan, run: int) -> Spec:
@@ -195,8 +190,10 @@ def _source(found: Stage, item: Input) -> tuple[Source, DatasetVersion]:
     where = _field(item.role)
     if item.role not in ROLES:
         raise InvalidInput(f"{item.role!r} is no role; there are: {', '.join(ROLES)}.", field="role")
-    if not (0 < item.weight < math.inf and (item.epochs is None or 0 < item.epochs < math.inf)):
-        raise InvalidInput(f"{item.reference}: weight and epochs are above zero.", field=where)
+    if not (0 < item.weight <= MOST_WEIGHT and (item.epochs is None or 0 < item.epochs <= MOST_WEIGHT)):
+        raise InvalidInput(
+            f"{item.reference}: weight and epochs are above zero and at most {MOST_WEIGHT:,}.", field=where
+        )
     version = _version(item.reference, where)
     kinds, kind = kinds_of(found, item.role), version.dataset.kind
     if not kinds:
@@ -283,9 +280,9 @@ def _check_parts(
         raise InvalidInput(f"{found.title} takes no reward model: leave it out.", field="reward_model")
 
 
-def _gpus(wanted: int, config: Config) -> int:
-    if not 0 <= wanted <= MOST_GPUS:
-        raise InvalidInput(f"GPUs: from 0 (on CPU) to {MOST_GPUS}.", field="gpus")
+def _gpus(wanted: int, found: Stage, config: Config) -> int:
+    if not 0 <= wanted <= found.most_gpus:
+        raise InvalidInput(f"GPUs: from 0 (on CPU) to {found.most_gpus} for {found.title}.", field="gpus")
     batch = getattr(config, "batch", None)
     if wanted > 1 and batch is not None and batch % wanted:
         raise InvalidInput(f"{wanted} GPUs share a batch of {batch}: make it a multiple.", field="batch")

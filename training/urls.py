@@ -15,6 +15,7 @@ urlpatterns = [
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/live/", runs.live, name="live"),
     path("runs/<int:pk>/do/<slug:verb>/", runs.steer, name="steer"),
+    path("runs/<int:pk>/samples/", checkpoints.run_samples, name="samples"),
     path("runs/<int:pk>/curves.csv", curves.table, name="curves_csv"),
     path("checkpoints/<int:run>/<int:step>/", checkpoints.checkpoint, name="checkpoint"),
     path("checkpoints/<int:run>/<int:step>/download/", checkpoints.download, name="download"),

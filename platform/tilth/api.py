@@ -13,6 +13,7 @@ from tilth.accounts.permissions import requires
 from tilth.datasets.api import router as datasets
 from tilth.errors import TilthError
 from tilth.jobs.api import router as jobs
+from training.api import router as training
 
 api = NinjaAPI(
     title="Tilth",
@@ -26,6 +27,7 @@ api.add_router("", datasets)
 api.add_router("", jobs)
 api.add_router("", curation)
 api.add_router("", labeling)
+api.add_router("", training)
 
 
 def _answer(

@@ -16,7 +16,7 @@ def _run() -> Run:
     return launched(Storage(settings.STORAGE))
 
 
-@sample("training:run", "training:live", "training:curves_csv")
+@sample("training:run", "training:live", "training:samples", "training:curves_csv")
 def a_run(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": _run().pk}
 
@@ -26,7 +26,22 @@ def a_run_to_cancel(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": _run().pk, "verb": "cancel"}
 
 
-@sample("training:checkpoint", "training:download")
+@sample(
+    *(
+        f"/api/v1/training/runs/<int:pk>{end}"
+        for end in ("", "/series", "/cancel", "/pause", "/resume", "/retry", "/clone")
+    )
+)
+def a_run_by_api(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": _run().pk}
+
+
+@sample(
+    "training:checkpoint",
+    "training:download",
+    "/api/v1/training/checkpoints/<int:run>/<int:step>",
+    "/api/v1/training/checkpoints/<int:run>/<int:step>/download",
+)
 def a_checkpoint(people: dict[str, User]) -> dict[str, Any]:
     made = checkpoint(_run(), 0)
     stored = Stored(run=made.run_id, step=0, stage="tokenizer", holds="tokenizer")

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests.training.launching import launched, prose, wanted, with_state
+from tests.training.launching import checkpoint, launched, prose, wanted, with_state
 from tilth.jobs.models import Attempt
 from tilth.storage import Storage
 from training.estimates import estimate, measured_rates
 from training.launch import Input, Plan, check
 from training.llm import sizes
 from training.llm.configs.pretrain import PretrainConfig
+from training.llm.configs.sft import SftConfig
 from training.llm.presets import preset
 from training.llm.stages import STAGES
 from training.models import Run
@@ -108,3 +109,14 @@ def test_gpus_cost_what_the_operator_says(storage: Storage, settings: Any):
     took(launched(storage, gpus=1), 3600)
     found = estimate(check(wanted(gpus=1)))
     assert found.cost == pytest.approx(3.0, rel=0.01)
+
+
+def test_a_stage_that_goes_on_with_a_model_is_sized_by_it(storage: Storage):
+    plan = pretraining(storage)
+    model = checkpoint(launched(storage), 5, "model", parameters=1000)
+    values = {name: getattr(plan, name) for name in Plan.__slots__} | {"stage": STAGES["sft"], "base": model}
+    full = estimate(Plan(**{**values, "config": SftConfig(epochs=2.0)}))
+    assert full.tokens == 2 * plan.versions[0].tokens and full.flops == 6 * 1000 * full.tokens
+    lora = estimate(Plan(**{**values, "config": SftConfig(lora=True)}))
+    assert (full.memory, lora.memory) == (16_000, 4_000)
+    assert lora.disk < full.disk

@@ -346,8 +346,11 @@ def test_a_checkpoint_shows_what_its_model_wrote(storage: Storage, client: Clien
     store(storage, made, Stored(run=run.pk, step=7, stage="pretrain", holds="model"), attempt=2)
     checkpoints.register(ACTOR, run, 7)
     response = client.get(reverse("training:checkpoint", args=[run.pk, 7]))
-    assert "The cat</span> sees" in text(response) and HOSTILE in text(response)
-    assert HOSTILE not in response.content.decode()
+    listed = client.get(reverse("training:samples", args=[run.pk]))
+    for page in (response, listed):
+        assert "The cat</span> sees" in text(page) and HOSTILE in text(page)
+        assert HOSTILE not in page.content.decode()
+    assert "Step 7" in text(listed)
 
 
 def test_a_checkpoint_is_taken_away_as_a_folder_with_its_card(

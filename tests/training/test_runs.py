@@ -158,6 +158,10 @@ def test_the_end_of_a_run_finds_checkpoints_that_nobody_announced_and_those_that
     storage.delete(f"checkpoints/{run.pk}/10")
     close(run.job)
     assert [(row.step, row.state) for row in run.checkpoints.all()] == [(10, "pruned"), (20, "kept")]
+    stored(storage, run, 10, tmp_path, tokens=7)
+    close(run.job)
+    assert [(row.state, row.tokens) for row in run.checkpoints.all()] == [("kept", 7), ("kept", 0)]
+    assert Lineage.objects.filter(child=f"checkpoint:{run.pk}/10").count() == 1
 
 
 def test_a_run_costs_what_its_devices_were_lent_for(storage: Storage, settings: Any):

@@ -28,7 +28,7 @@ def register(actor: Actor, run: Run, step: int) -> Checkpoint:
     that it is something else.
     """
     require(actor, "training.run")
-    known = run.checkpoints.filter(step=step).first()
+    known = run.checkpoints.filter(step=step, state=State.KEPT).first()
     if known is not None:
         return known
     stored, digest = _read(run, step)
@@ -36,13 +36,18 @@ def register(actor: Actor, run: Run, step: int) -> Checkpoint:
 
 
 def reconcile(actor: Actor, run: Run) -> list[Checkpoint]:
-    """Bring a run's rows to what is stored: whole checkpoints have one, and those taken away are pruned."""
+    """Bring a run's rows to what is stored; returns the new ones.
+
+    Whole checkpoints have a row, and those that the run has taken away are pruned. A run that goes on from
+    before a pruned checkpoint stores it again: then it is there again.
+    """
     require(actor, "training.run")
     keys = Storage(settings.STORAGE).list(f"checkpoints/{run.pk}", f"/{NAME}")
     found = {int(step) for key in keys if (step := key.split("/")[-2]).isdecimal() and key.count("/") == 3}
-    gone = run.checkpoints.filter(state=State.KEPT).exclude(step__in=found)
-    gone.update(state=State.PRUNED)
-    return [register(actor, run, step) for step in sorted(found)]
+    kept = run.checkpoints.filter(state=State.KEPT)
+    kept.exclude(step__in=found).update(state=State.PRUNED)
+    known = set(kept.values_list("step", flat=True))
+    return [register(actor, run, step) for step in sorted(found - known)]
 
 
 def _read(run: Run, step: int) -> tuple[Stored, str]:
@@ -70,20 +75,20 @@ def _record(actor: Actor, run: Run, stored: Stored, digest: str) -> Checkpoint:
         "bytes",
     )
     values: dict[str, Any] = {name: getattr(stored, name) for name in copied}
-    row, made = Checkpoint.objects.get_or_create(
-        run=run,
-        step=stored.step,
-        defaults={
-            **values,
-            "path": stored.folder,
-            "manifest_sha256": digest,
-            "metrics": storable(stored.metrics),
-            "record": storable(stored.record),
-        },
-    )
+    values |= {
+        "state": State.KEPT,
+        "path": stored.folder,
+        "manifest_sha256": digest,
+        "metrics": storable(stored.metrics),
+        "record": storable(stored.record),
+    }
+    row, made = Checkpoint.objects.get_or_create(run=run, step=stored.step, defaults=values)
     if made:
         Lineage.objects.create(child=row.reference, parent=run.reference, relation="made_by")
         audit.record(actor, "checkpoint.register", row.reference, holds=row.holds, bytes=row.bytes)
+    elif Checkpoint.objects.filter(pk=row.pk, state=State.PRUNED).update(**values):
+        audit.record(actor, "checkpoint.restore", row.reference, bytes=row.bytes)
+        row.refresh_from_db()
     return row
 
 

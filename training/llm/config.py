@@ -18,6 +18,9 @@ from tilth.errors import InvalidInput
 
 T = TypeVar("T")
 
+LARGEST = 2**63 - 1
+"""No count is larger: it must fit into a file, a tensor and a database."""
+
 
 def setting(
     default: T,
@@ -179,6 +182,8 @@ def _check(item: Setting, value: Any) -> None:
 
 
 def _check_number(item: Setting, value: float) -> None:
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise InvalidInput(f"{item.name} lies beyond {LARGEST}.", field=item.name)
     if not math.isfinite(value):
         raise InvalidInput(f"{item.name} must be a finite number.", field=item.name)
     if item.minimum is not None and value < item.minimum:

@@ -66,6 +66,28 @@ PRESETS: dict[str, tuple[Preset, ...]] = {
             gpus=1,
         ),
     ),
+    "sft": (
+        Preset(
+            "smoke",
+            "Smoke: twenty steps on CPU",
+            {
+                "steps": 20,
+                "batch": 4,
+                "micro_batch": 4,
+                "learning_rate": 1e-3,
+                "validate_every": 10,
+                "save_every": 10,
+                "log_every": 1,
+            },
+        ),
+        Preset("full", "All weights, one epoch, on one GPU", gpus=1),
+        Preset(
+            "lora",
+            "LoRA, three epochs, on one GPU",
+            {"lora": True, "learning_rate": 2e-4, "epochs": 3.0},
+            gpus=1,
+        ),
+    ),
 }
 
 

@@ -18,7 +18,8 @@ class Stage:
     ``config`` names the settings class as ``module:class``; the program is ``training.llm.<module>``.
     ``train``, ``validation`` and ``evals`` list the dataset kinds allowed in each role; ``base`` says
     whether a checkpoint to start from is ``required``, ``optional`` or ``none``; ``makes`` is
-    ``checkpoint`` or the dataset kind that its rows are.
+    ``checkpoint`` or the dataset kind that its rows are. ``most_gpus`` is over how many devices its program
+    can share the work.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Stage:
     makes: str = "checkpoint"
     needs_tokenizer: bool = False
     takes_reward_model: bool = False
+    most_gpus: int = 1
 
     @property
     def program(self) -> str:
@@ -70,6 +72,7 @@ _ALL = (
         validation=("documents", "tokens"),
         base="optional",
         needs_tokenizer=True,
+        most_gpus=64,
     ),
     Stage(
         "sft",

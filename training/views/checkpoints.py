@@ -21,11 +21,12 @@ from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import read
 from training.models import Checkpoint
 from training.present import record_rows, shown
-from training.views.common import find_checkpoint
+from training.views.common import find_checkpoint, find_run
 
 DEPTH = 6
 SAMPLES = "samples.json"
 MOST_SAMPLES = 64
+SHOWN = 5
 
 
 @requires("models.view")
@@ -51,10 +52,14 @@ def checkpoint(request: HttpRequest, run: int, step: int) -> HttpResponse:
 @require_GET
 def download(request: HttpRequest, run: int, step: int) -> StreamingHttpResponse:
     """A Hugging Face folder with its card, as one zip."""
-    found = find_checkpoint(run, step)
+    return folder_response(Actor.of(request), find_checkpoint(run, step))
+
+
+def folder_response(actor: Actor, found: Checkpoint) -> StreamingHttpResponse:
+    """The checkpoint as a zip that is made while it is sent; who takes it is written down."""
     stored = _stored(found)
-    record_download(Actor.of(request), found)
-    name = f"{found.holds}-{run}-{step}"
+    record_download(actor, found)
+    name = f"{found.holds}-{found.run_id}-{found.step}"
     pieces = zipped(Storage(settings.STORAGE), stored, model_card(found, stored), name)
     response = StreamingHttpResponse(pieces, content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{name}.zip"'
@@ -66,6 +71,16 @@ def _stored(found: Checkpoint) -> Stored:
     if not found.is_kept:
         raise NotFound(f"The files of {found.reference} were pruned; what is known of it stays.")
     return read(Storage(settings.STORAGE), found.path)
+
+
+@requires("models.view")
+@require_GET
+def run_samples(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the newest checkpoints of a run wrote, the newest first."""
+    run = find_run(pk)
+    newest = run.checkpoints.filter(state=Checkpoint.State.KEPT).select_related("run").order_by("-step")
+    shown = [(found, listed) for found in newest[:SHOWN] if (listed := _samples(found))]
+    return render(request, "training/_samples.html", {"run": run, "shown": shown, "job": run.job})
 
 
 def _samples(found: Checkpoint) -> list[dict[str, Any]]:

@@ -1,0 +1,353 @@
+"""Training over the API: stages, runs from launch to their end, curves, checkpoints."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from ninja import Query, Router, Schema, Status
+
+from tilth.accounts.api_auth import bearer
+from tilth.errors import InvalidInput
+from tilth.jobs import waiting
+from tilth.jobs.models import JobState
+from training.actions import runs as actions
+from training.estimates import Estimate, estimate
+from training.launch import Input, Wanted, check, offered
+from training.llm.config import settings_of
+from training.llm.presets import presets_of
+from training.llm.stages import Stage
+from training.models import Checkpoint, Run
+from training.series import overlay
+from training.views.checkpoints import folder_response
+from training.views.common import find_checkpoint, find_run
+
+router = Router(tags=["training"])
+MOST = 200
+
+
+class SettingOut(Schema):
+    """One setting of a stage; ``type`` is int, float, bool or str."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+    optional: bool
+    minimum: float | None
+    maximum: float | None
+    choices: list[str]
+
+    @staticmethod
+    def resolve_type(item: Any) -> str:
+        """The type's name."""
+        return str(item.type.__name__)
+
+
+class PresetOut(Schema):
+    """Named settings to begin with."""
+
+    name: str
+    title: str
+    settings: dict[str, Any]
+    gpus: int
+
+
+class StageOut(Schema):
+    """A stage that can be run: what it reads, what it starts from, its settings and presets."""
+
+    name: str
+    title: str
+    description: str
+    train: list[str]
+    validation: list[str]
+    evals: list[str]
+    base: str
+    needs_tokenizer: bool
+    takes_reward_model: bool
+    most_gpus: int
+    settings: list[SettingOut]
+    presets: list[PresetOut]
+
+    @staticmethod
+    def resolve_settings(stage: Stage) -> list[Any]:
+        """Its settings in order."""
+        return settings_of(stage.config_class)
+
+    @staticmethod
+    def resolve_presets(stage: Stage) -> list[Any]:
+        """Its presets, the first being the one to begin with."""
+        return list(presets_of(stage.name))
+
+
+class InputIn(Schema):
+    """A dataset version to read; ``role`` is train, validation or eval."""
+
+    reference: str
+    role: str = "train"
+    weight: float = 1.0
+    epochs: float | None = None
+
+
+class LaunchIn(Schema):
+    """What to run. ``settings`` replace the preset's, by name; ``gpus`` is the preset's where not given."""
+
+    stage: str
+    name: str = ""
+    preset: str = ""
+    inputs: list[InputIn] = []
+    base: str = ""
+    tokenizer: str = ""
+    reward_model: str = ""
+    settings: dict[str, Any] = {}
+    gpus: int | None = None
+    priority: int = 0
+
+    def wanted(self) -> Wanted:
+        """The same as the actions take it."""
+        plain = (
+            "stage",
+            "name",
+            "preset",
+            "base",
+            "tokenizer",
+            "reward_model",
+            "settings",
+            "gpus",
+            "priority",
+        )
+        inputs = tuple(Input(item.reference, item.role, item.weight, item.epochs) for item in self.inputs)
+        return Wanted(inputs=inputs, **{name: getattr(self, name) for name in plain})
+
+
+class CloneIn(Schema):
+    """What to change of a run; what is not given stays, ``settings`` replace single ones."""
+
+    name: str | None = None
+    inputs: list[InputIn] | None = None
+    base: str | None = None
+    tokenizer: str | None = None
+    reward_model: str | None = None
+    settings: dict[str, Any] = {}
+    gpus: int | None = None
+    priority: int | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """The given ones as the action takes them."""
+        names = ("name", "base", "tokenizer", "reward_model", "gpus", "priority")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.inputs is not None:
+            given["inputs"] = tuple(Input(i.reference, i.role, i.weight, i.epochs) for i in self.inputs)
+        return {**given, "settings": self.settings}
+
+
+class EstimateOut(Schema):
+    """What a run will take; null where it is not known. ``seconds`` go by ``measured`` earlier runs."""
+
+    parameters: int | None
+    tokens: float | None
+    flops: float | None
+    memory: int | None
+    disk: int | None
+    seconds: float | None
+    cost: float | None
+    measured: int
+
+
+class RunOut(Schema):
+    """A run as the API shows it."""
+
+    id: int
+    reference: str
+    name: str
+    stage: str
+    preset: str
+    state: str
+    config: dict[str, Any]
+    seed: int
+    inputs: list[dict[str, Any]]
+    parts: dict[str, str]
+    parent: str | None
+    job: str | None
+    progress: float
+    waits_for: str
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    cost: float | None
+    checkpoints: list[str]
+    created_at: datetime
+
+    @staticmethod
+    def resolve_parts(run: Run) -> dict[str, str]:
+        """The checkpoints that it starts from or uses, by role."""
+        return {role: part.reference for role, part in run.parts.items()}
+
+    @staticmethod
+    def resolve_parent(run: Run) -> str | None:
+        """The run that it was cloned from."""
+        return run.parent.reference if run.parent else None
+
+    @staticmethod
+    def resolve_job(run: Run) -> str | None:
+        """Its job's reference."""
+        return run.job.reference if run.job else None
+
+    @staticmethod
+    def resolve_progress(run: Run) -> float:
+        """Share done."""
+        return run.job.progress if run.job else 0.0
+
+    @staticmethod
+    def resolve_waits_for(run: Run) -> str:
+        """Why it does not run yet."""
+        return waiting.explain(run.job) if run.job else ""
+
+    @staticmethod
+    def resolve_result(run: Run) -> dict[str, Any] | None:
+        """What its program said at the end."""
+        return run.job.result if run.job else None
+
+    @staticmethod
+    def resolve_error(run: Run) -> dict[str, Any] | None:
+        """Why it, or its last attempt, failed."""
+        return run.job.error if run.job else None
+
+    @staticmethod
+    def resolve_checkpoints(run: Run) -> list[str]:
+        """References of its checkpoints, by step."""
+        return [checkpoint.reference for checkpoint in run.checkpoints.all()]
+
+
+class CheckpointOut(Schema):
+    """A checkpoint as the API shows it."""
+
+    reference: str
+    run: str
+    step: int
+    state: str
+    holds: str
+    bytes: int
+    tokens: int
+    parameters: int
+    architecture: str
+    context: int
+    licence: str
+    tokenizer_hash: str
+    template_hash: str
+    manifest_sha256: str
+    metrics: dict[str, Any]
+    record: dict[str, Any]
+    created_at: datetime
+
+    @staticmethod
+    def resolve_run(checkpoint: Checkpoint) -> str:
+        """The run that made it."""
+        return checkpoint.run.reference
+
+
+class RunWindow(Schema):
+    """Filters of the list of runs."""
+
+    q: str = ""
+    stage: str = ""
+    state: str = ""
+    before: int | None = None
+    limit: int = 50
+
+
+@router.get("/training/stages", auth=bearer("models.view"), response=list[StageOut])
+def list_stages(request: HttpRequest) -> list[Stage]:
+    """The stages that can be run."""
+    return offered()
+
+
+@router.get("/training/runs", auth=bearer("models.view"), response=list[RunOut])
+def list_runs(request: HttpRequest, window: Query[RunWindow]) -> list[Run]:
+    """Runs, newest first; go on with ``before`` set to the last one's id."""
+    if window.state and window.state not in JobState.values:
+        raise InvalidInput(f"state must be one of {', '.join(JobState.values)}.", field="state")
+    found = Run.objects.with_objects().prefetch_related("checkpoints")
+    if window.q:
+        found = found.search(window.q)
+    exact = {"stage": window.stage, "job__state": window.state, "pk__lt": window.before}
+    found = found.filter(**{name: value for name, value in exact.items() if value})
+    return list(found[: max(1, min(window.limit, MOST))])
+
+
+@router.post("/training/runs", auth=bearer("training.run"), response={201: RunOut})
+def launch_run(request: HttpRequest, payload: LaunchIn) -> Status:
+    """Launch a run; poll it until its state is succeeded, failed or cancelled."""
+    return Status(201, actions.launch(request.auth, payload.wanted()))  # type: ignore[attr-defined]
+
+
+@router.post("/training/estimate", auth=bearer("training.run"), response=EstimateOut)
+def estimate_run(request: HttpRequest, payload: LaunchIn) -> Estimate:
+    """What a run would take, or the first thing that is wrong with it; nothing is written."""
+    return estimate(check(payload.wanted()))
+
+
+@router.get("/training/runs/{int:pk}", auth=bearer("models.view"), response=RunOut)
+def get_run(request: HttpRequest, pk: int) -> Run:
+    """One run."""
+    return find_run(pk)
+
+
+@router.get("/training/runs/{int:pk}/series", auth=bearer("models.view"))
+def get_series(request: HttpRequest, pk: int) -> dict[str, Any]:
+    """A run's curves: by name ``{"x": {"step", "seconds", "tokens", "flops"}, "y"}``, long ones thinned."""
+    (drawn,) = overlay([find_run(pk)])
+    return dict(drawn["series"])
+
+
+@router.post("/training/runs/{int:pk}/cancel", auth=bearer("training.run"), response=RunOut)
+def cancel_run(request: HttpRequest, pk: int) -> Run:
+    """End a run for good; it saves first, and its checkpoints stay."""
+    return actions.cancel(request.auth, find_run(pk))  # type: ignore[attr-defined]
+
+
+@router.post("/training/runs/{int:pk}/pause", auth=bearer("training.run"), response=RunOut)
+def pause_run(request: HttpRequest, pk: int) -> Run:
+    """Save, and give the devices back."""
+    return actions.pause(request.auth, find_run(pk))  # type: ignore[attr-defined]
+
+
+@router.post("/training/runs/{int:pk}/resume", auth=bearer("training.run"), response=RunOut)
+def resume_run(request: HttpRequest, pk: int) -> Run:
+    """Go on with a paused run."""
+    return actions.resume(request.auth, find_run(pk))  # type: ignore[attr-defined]
+
+
+@router.post("/training/runs/{int:pk}/retry", auth=bearer("training.run"), response=RunOut)
+def retry_run(request: HttpRequest, pk: int) -> Run:
+    """Go on with a failed or cancelled run from its last saved state."""
+    return actions.retry(request.auth, find_run(pk))  # type: ignore[attr-defined]
+
+
+@router.post("/training/runs/{int:pk}/clone", auth=bearer("training.run"), response={201: RunOut})
+def clone_run(request: HttpRequest, pk: int, payload: CloneIn) -> Status:
+    """Launch a run again with changes."""
+    actor = request.auth  # type: ignore[attr-defined]
+    return Status(201, actions.clone(actor, find_run(pk), **payload.changes()))
+
+
+@router.get("/training/checkpoints", auth=bearer("models.view"), response=list[CheckpointOut])
+def list_checkpoints(
+    request: HttpRequest, holds: str = "", offset: int = 0, limit: int = 50
+) -> list[Checkpoint]:
+    """Checkpoints whose files are there, of the newest run first; ``holds`` is model, tokenizer or adapter."""
+    found = Checkpoint.objects.kept()
+    if holds:
+        found = found.filter(holds=holds)
+    start = max(0, offset)
+    return list(found[start : start + max(1, min(limit, MOST))])
+
+
+@router.get("/training/checkpoints/{int:run}/{int:step}", auth=bearer("models.view"), response=CheckpointOut)
+def get_checkpoint(request: HttpRequest, run: int, step: int) -> Checkpoint:
+    """One checkpoint, whether its files are still there or not."""
+    return find_checkpoint(run, step)
+
+
+@router.get("/training/checkpoints/{int:run}/{int:step}/download", auth=bearer("models.view"))
+def download_checkpoint(request: HttpRequest, run: int, step: int) -> HttpResponseBase:
+    """A zip with the checkpoint in Hugging Face's layout and its model card."""
+    return folder_response(request.auth, find_checkpoint(run, step))  # type: ignore[attr-defined]
