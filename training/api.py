@@ -12,7 +12,7 @@ from tilth.jobs import waiting
 from tilth.jobs.models import JobState
 from training.actions import runs as actions
 from training.estimates import Estimate, estimate
-from training.launch import Input, Wanted, check, offered
+from training.launch import HOLDS, Input, Wanted, check, offered
 from training.llm.config import settings_of
 from training.llm.presets import presets_of
 from training.llm.stages import Stage
@@ -64,6 +64,7 @@ class StageOut(Schema):
     base: str
     needs_tokenizer: bool
     takes_reward_model: bool
+    takes_reference: bool
     most_gpus: int
     settings: list[SettingOut]
     presets: list[PresetOut]
@@ -97,6 +98,7 @@ class LaunchIn(Schema):
     inputs: list[InputIn] = []
     base: str = ""
     tokenizer: str = ""
+    reference_model: str = ""
     reward_model: str = ""
     settings: dict[str, Any] = {}
     gpus: int | None = None
@@ -104,17 +106,7 @@ class LaunchIn(Schema):
 
     def wanted(self) -> Wanted:
         """The same as the actions take it."""
-        plain = (
-            "stage",
-            "name",
-            "preset",
-            "base",
-            "tokenizer",
-            "reward_model",
-            "settings",
-            "gpus",
-            "priority",
-        )
+        plain = ("stage", "name", "preset", *HOLDS, "settings", "gpus", "priority")
         inputs = tuple(Input(item.reference, item.role, item.weight, item.epochs) for item in self.inputs)
         return Wanted(inputs=inputs, **{name: getattr(self, name) for name in plain})
 
@@ -126,6 +118,7 @@ class CloneIn(Schema):
     inputs: list[InputIn] | None = None
     base: str | None = None
     tokenizer: str | None = None
+    reference_model: str | None = None
     reward_model: str | None = None
     settings: dict[str, Any] = {}
     gpus: int | None = None
@@ -133,7 +126,7 @@ class CloneIn(Schema):
 
     def changes(self) -> dict[str, Any]:
         """The given ones as the action takes them."""
-        names = ("name", "base", "tokenizer", "reward_model", "gpus", "priority")
+        names = ("name", *HOLDS, "gpus", "priority")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.inputs is not None:
             given["inputs"] = tuple(Input(i.reference, i.role, i.weight, i.epochs) for i in self.inputs)

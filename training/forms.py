@@ -10,11 +10,11 @@ from tilth.datasets.models import DatasetVersion
 from tilth.errors import InvalidInput, TilthError
 from tilth.jobs.models import SUPERVISED, JobState
 from tilth.ui.formats import si
-from training.launch import PRIORITIES, Input, Wanted, config_of, kinds_of
+from training.launch import HOLDS, PRIORITIES, Input, Wanted, config_of, kinds_of
 from training.llm.config import Setting, parse, settings_of
 from training.llm.presets import preset, presets_of
 from training.llm.stages import STAGES, Stage
-from training.models import Checkpoint, Run, RunQuerySet
+from training.models import SCORING, Checkpoint, Run, RunQuerySet
 
 ACTIVE = "active"
 PREFIX = "set-"
@@ -87,12 +87,19 @@ class LaunchForm(forms.Form):
 
     def _add_parts(self) -> None:
         stage = self.stage
+        writing = _checkpoint_choices("base", scores=None if stage.name == "reward" else False)
         if stage.base != "none":
-            self.fields["base"] = _part("Base", ("model",), required=stage.base == "required")
+            self.fields["base"] = _part("Base", writing, required=stage.base == "required")
         if stage.needs_tokenizer:
-            self.fields["tokenizer"] = _part("Tokenizer", ("tokenizer", "model"), required=False)
+            self.fields["tokenizer"] = _part("Tokenizer", _checkpoint_choices("tokenizer", scores=False))
+        if stage.takes_reference:
+            field = _part("Reference model", writing)
+            field.help_text = "What it is compared with; the base where none is chosen."
+            self.fields["reference_model"] = field
         if stage.takes_reward_model:
-            self.fields["reward_model"] = _part("Reward model", ("model",), required=False)
+            self.fields["reward_model"] = _part(
+                "Reward model", _checkpoint_choices("reward_model", scores=True)
+            )
         for role in ("validation", "eval"):
             if kinds_of(stage, role):
                 self.fields[role] = forms.ChoiceField(
@@ -104,7 +111,7 @@ class LaunchForm(forms.Form):
     @property
     def parts(self) -> list[forms.BoundField]:
         """The fields that choose checkpoints."""
-        return [self[name] for name in ("base", "tokenizer", "reward_model") if name in self.fields]
+        return [self[name] for name in HOLDS if name in self.fields]
 
     @property
     def held(self) -> list[forms.BoundField]:
@@ -164,9 +171,7 @@ class LaunchForm(forms.Form):
             name=data["name"],
             preset=data["preset"],
             inputs=(*inputs, *held),
-            base=data.get("base") or "",
-            tokenizer=data.get("tokenizer") or "",
-            reward_model=data.get("reward_model") or "",
+            **{role: data.get(role) or "" for role in HOLDS},
             settings=data["settings"],
             gpus=data["gpus"],
             priority=data["priority"],
@@ -235,9 +240,16 @@ def _version_choices(kinds: Iterable[str]) -> list[tuple[str, str]]:
     ]
 
 
-def _part(label: str, holds: tuple[str, ...], *, required: bool) -> forms.ChoiceField:
-    found = Checkpoint.objects.kept().filter(holds__in=holds)[:MOST_CHOICES]
-    choices = [(item.reference, f"{item.reference} · {item.run.name}") for item in found]
+def _checkpoint_choices(role: str, *, scores: bool | None) -> list[tuple[str, str]]:
+    """Checkpoints that can have a role; ``scores`` narrows to reward models, or to all others."""
+    found = Checkpoint.objects.kept().filter(holds__in=HOLDS[role])
+    if scores is not None:
+        narrow = found.filter if scores else found.exclude
+        found = narrow(architecture__endswith=SCORING)
+    return [(item.reference, f"{item.reference} · {item.run.name}") for item in found[:MOST_CHOICES]]
+
+
+def _part(label: str, choices: list[tuple[str, str]], *, required: bool = False) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, required=required, choices=[("", "None"), *choices])
 
 

@@ -20,6 +20,13 @@ from training.llm.stages import STAGES, Stage, stage
 from training.models import Checkpoint, Run
 
 ROLES = ("train", "validation", "eval")
+HOLDS: dict[str, tuple[str, ...]] = {
+    "base": ("model",),
+    "tokenizer": ("tokenizer", "model"),
+    "reference_model": ("model",),
+    "reward_model": ("model",),
+}
+"""What a checkpoint must hold, by the role that it has in a run."""
 MOST_WEIGHT = 1_000_000
 PRIORITIES = range(-100, 101)
 _INPUT = re.compile(r"(?P<reference>[^:]+)(?::(?P<number>[0-9.eE+-]+)(?P<times>x?))?")
@@ -71,6 +78,7 @@ class Wanted:
     inputs: tuple[Input, ...] = ()
     base: str = ""
     tokenizer: str = ""
+    reference_model: str = ""
     reward_model: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     gpus: int | None = None
@@ -89,6 +97,7 @@ class Plan:
     versions: tuple[DatasetVersion, ...]
     base: Checkpoint | None
     tokenizer: Checkpoint | None
+    reference_model: Checkpoint | None
     reward_model: Checkpoint | None
     gpus: int
     priority: int
@@ -117,10 +126,8 @@ def check(wanted: Wanted) -> Plan:
     config = config_of(found, chosen, wanted.settings)
     read = [_source(found, item) for item in wanted.inputs]
     _check_inputs(found, wanted.inputs)
-    base = _part(wanted.base, "base", ("model",))
-    tokenizer = _part(wanted.tokenizer, "tokenizer", ("tokenizer", "model"))
-    reward_model = _part(wanted.reward_model, "reward_model", ("model",))
-    _check_parts(found, base, tokenizer, reward_model)
+    parts = {role: _part(getattr(wanted, role), role) for role in HOLDS}
+    _check_parts(found, **parts)
     return Plan(
         stage=found,
         preset=chosen,
@@ -128,9 +135,7 @@ def check(wanted: Wanted) -> Plan:
         name=_name(found, wanted),
         sources=tuple(source for source, _ in read),
         versions=tuple(version for _, version in read),
-        base=base,
-        tokenizer=tokenizer,
-        reward_model=reward_model,
+        **parts,
         gpus=_gpus(chosen.gpus if wanted.gpus is None else wanted.gpus, found, config),
         priority=_priority(wanted.priority),
     )
@@ -159,6 +164,7 @@ def spec_of(plan: Plan, run: int) -> Spec:
         sources=list(plan.sources),
         base=_as_part(plan.base),
         tokenizer=_as_part(plan.tokenizer),
+        reference_model=_as_part(plan.reference_model),
         reward_model=_as_part(plan.reward_model),
     )
 
@@ -172,9 +178,7 @@ def wanted_of(run: Run) -> Wanted:
         inputs=tuple(
             Input(item["reference"], item["role"], item["weight"], item["epochs"]) for item in run.inputs
         ),
-        base=run.base.reference if run.base else "",
-        tokenizer=run.tokenizer.reference if run.tokenizer else "",
-        reward_model=run.reward_model.reference if run.reward_model else "",
+        **{role: part.reference for role, part in run.parts.items()},
         settings=run.config,
         gpus=run.job.gpus if run.job else None,
         priority=run.job.priority if run.job else 0,
@@ -249,7 +253,7 @@ def _field(role: str) -> str:
     return "dataset" if role == "train" else role
 
 
-def _part(reference: str, role: str, holds: tuple[str, ...]) -> Checkpoint | None:
+def _part(reference: str, role: str) -> Checkpoint | None:
     if not reference:
         return None
     found = Checkpoint.objects.by_reference(reference)
@@ -257,18 +261,43 @@ def _part(reference: str, role: str, holds: tuple[str, ...]) -> Checkpoint | Non
         raise NotFound(f"There is no checkpoint {reference}; one looks like checkpoint:12/400.", field=role)
     if not found.is_kept:
         raise InvalidInput(f"The files of {reference} were pruned: choose another checkpoint.", field=role)
-    if found.holds not in holds:
-        raise InvalidInput(f"{reference} holds {found.holds}, not {' or '.join(holds)}.", field=role)
+    if found.holds not in HOLDS[role]:
+        raise InvalidInput(f"{reference} holds {found.holds}, not {' or '.join(HOLDS[role])}.", field=role)
     return found
 
 
 def _check_parts(
-    found: Stage, base: Checkpoint | None, tokenizer: Checkpoint | None, reward_model: Checkpoint | None
+    found: Stage,
+    base: Checkpoint | None,
+    tokenizer: Checkpoint | None,
+    reference_model: Checkpoint | None,
+    reward_model: Checkpoint | None,
 ) -> None:
+    _check_base(found, base)
+    _check_tokenizer(found, base, tokenizer)
+    if reference_model is not None and not found.takes_reference:
+        raise InvalidInput(
+            f"{found.title} compares with no other model: leave it out.", field="reference_model"
+        )
+    if reward_model is not None and not found.takes_reward_model:
+        raise InvalidInput(f"{found.title} takes no reward model: leave it out.", field="reward_model")
+    if reward_model is not None and not reward_model.scores:
+        raise InvalidInput(
+            f"{reward_model.reference} writes and does not score: choose a reward model.",
+            field="reward_model",
+        )
+
+
+def _check_base(found: Stage, base: Checkpoint | None) -> None:
     if found.base == "required" and base is None:
         raise InvalidInput(f"{found.title} starts from a model: choose a base checkpoint.", field="base")
     if found.base == "none" and base is not None:
         raise InvalidInput(f"{found.title} starts from nothing: leave the base out.", field="base")
+    if base is not None and base.scores and found.name != "reward":
+        raise InvalidInput(f"{base.reference} scores and does not write: choose another base.", field="base")
+
+
+def _check_tokenizer(found: Stage, base: Checkpoint | None, tokenizer: Checkpoint | None) -> None:
     if tokenizer is not None and (base is not None or not found.needs_tokenizer):
         why = "its base brings its own" if base is not None else "it uses none"
         raise InvalidInput(f"{found.title} takes no tokenizer here: {why}.", field="tokenizer")
@@ -276,8 +305,6 @@ def _check_parts(
         raise InvalidInput(
             f"{found.title} from nothing needs a tokenizer: choose a tokenizer checkpoint.", field="tokenizer"
         )
-    if reward_model is not None and not found.takes_reward_model:
-        raise InvalidInput(f"{found.title} takes no reward model: leave it out.", field="reward_model")
 
 
 def _gpus(wanted: int, found: Stage, config: Config) -> int:

@@ -17,6 +17,8 @@ from training.llm.stages import Stage
 from training.llm.stages import stage as find_stage
 
 CONFIG_VERSION = 1
+SCORING = "ForSequenceClassification"
+"""How the names of architectures end that score and do not write, in transformers."""
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -25,7 +27,13 @@ class RunQuerySet(models.QuerySet["Run"]):
     def with_objects(self) -> "RunQuerySet":
         """Runs with what their rows and pages show."""
         return self.select_related(
-            "job", "created_by", "parent", "base__run", "tokenizer__run", "reward_model__run"
+            "job",
+            "created_by",
+            "parent",
+            "base__run",
+            "tokenizer__run",
+            "reference_model__run",
+            "reward_model__run",
         )
 
     def under_way(self) -> "RunQuerySet":
@@ -63,6 +71,9 @@ class Run(models.Model):
     )
     tokenizer = models.ForeignKey(
         "Checkpoint", null=True, blank=True, on_delete=models.PROTECT, related_name="tokenized_runs"
+    )
+    reference_model = models.ForeignKey(
+        "Checkpoint", null=True, blank=True, on_delete=models.PROTECT, related_name="compared_runs"
     )
     reward_model = models.ForeignKey(
         "Checkpoint", null=True, blank=True, on_delete=models.PROTECT, related_name="rewarded_runs"
@@ -106,7 +117,12 @@ class Run(models.Model):
     @property
     def parts(self) -> "dict[str, Checkpoint]":
         """The checkpoints that it starts from or uses, by their role."""
-        found = {"base": self.base, "tokenizer": self.tokenizer, "reward_model": self.reward_model}
+        found = {
+            "base": self.base,
+            "tokenizer": self.tokenizer,
+            "reference_model": self.reference_model,
+            "reward_model": self.reward_model,
+        }
         return {role: checkpoint for role, checkpoint in found.items() if checkpoint is not None}
 
     @property
@@ -186,6 +202,11 @@ class Checkpoint(models.Model):
     def folder(self) -> str:
         """Storage key of its folder, from its numbers alone."""
         return checkpoint_folder(self.run_id, self.step)
+
+    @property
+    def scores(self) -> bool:
+        """Whether it is a reward model: it scores texts and writes none."""
+        return self.architecture.endswith(SCORING)
 
     @property
     def is_kept(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilth.errors import TilthError
+from training.launch import HOLDS
 from training.llm.config import settings_of
 from training.llm.presets import preset
 from training.models import Run
@@ -90,7 +91,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     for role in ("train", "validation", "eval"):
         read = [_input(item) for item in run.inputs if item["role"] == role]
         yield f"Data ({role})", ", ".join(read) or "–"
-    for role in ("base", "tokenizer", "reward_model"):
+    for role in HOLDS:
         part = run.parts.get(role)
         yield role.replace("_", " ").capitalize(), part.reference if part else "–"
     if run.job is not None:

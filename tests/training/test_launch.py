@@ -111,9 +111,11 @@ def add_stage(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     monkeypatch.setitem(stages.STAGES, "taught", made)
 
 
-def model_and_tokenizer(storage: Storage) -> tuple[Checkpoint, Checkpoint]:
+def made(storage: Storage) -> dict[str, Checkpoint]:
+    """A model, a tokenizer and a reward model."""
     run = launched(storage)
-    return checkpoint(run, 10, "model"), checkpoint(run, 0, "tokenizer")
+    scorer = checkpoint(run, 20, "model", architecture="LlamaForSequenceClassification")
+    return {"model": checkpoint(run, 10, "model"), "tokenizer": checkpoint(run, 0), "scorer": scorer}
 
 
 @pytest.mark.parametrize(
@@ -131,6 +133,19 @@ def model_and_tokenizer(storage: Storage) -> tuple[Checkpoint, Checkpoint]:
         ),
         ({"base": "none"}, {"tokenizer": "tokenizer"}, "tokenizer", "uses none"),
         ({"base": "required"}, {"base": "model", "reward_model": "model"}, "reward_model", "no reward model"),
+        (
+            {"base": "required", "takes_reward_model": True},
+            {"base": "model", "reward_model": "model"},
+            "reward_model",
+            "writes and does not score",
+        ),
+        ({"base": "required"}, {"base": "scorer"}, "base", "scores and does not write"),
+        (
+            {"base": "required"},
+            {"base": "model", "reference_model": "model"},
+            "reference_model",
+            "compares with no other",
+        ),
     ],
 )
 def test_a_stage_gets_the_checkpoints_that_it_needs_and_no_others(
@@ -142,24 +157,26 @@ def test_a_stage_gets_the_checkpoints_that_it_needs_and_no_others(
     says: str,
 ):
     add_stage(monkeypatch, **needs)
-    model, tokenizer = model_and_tokenizer(storage)
-    found = {"model": model.reference, "tokenizer": tokenizer.reference}
+    found = {name: item.reference for name, item in made(storage).items()}
     with pytest.raises(TilthError) as caught:
         check(wanted(stage="taught", preset="", **{role: found[name] for role, name in given.items()}))
     assert caught.value.field == field and says in caught.value.message
 
 
 def test_a_plan_names_the_folders_of_its_checkpoints(storage: Storage, monkeypatch: pytest.MonkeyPatch):
-    add_stage(monkeypatch, base="required", takes_reward_model=True)
-    model, _ = model_and_tokenizer(storage)
-    given = {"base": model.reference, "reward_model": model.reference}
+    add_stage(monkeypatch, base="required", takes_reward_model=True, takes_reference=True)
+    found = made(storage)
+    roles = {"base": "model", "reference_model": "model", "reward_model": "scorer"}
+    given = {role: found[name].reference for role, name in roles.items()}
     spec = spec_of(check(wanted(stage="taught", preset="", **given)), 9)
-    assert spec.base is not None and spec.base.folder == model.path and spec.reward_model == spec.base
+    for role, name in roles.items():
+        part = getattr(spec, role)
+        assert (part.reference, part.folder) == (found[name].reference, found[name].path)
 
 
 def test_a_pruned_checkpoint_is_no_base(storage: Storage, monkeypatch: pytest.MonkeyPatch):
     add_stage(monkeypatch, base="required")
-    model, _ = model_and_tokenizer(storage)
+    model = made(storage)["model"]
     Checkpoint.objects.update(state=Checkpoint.State.PRUNED)
     with pytest.raises(InvalidInput, match="were pruned"):
         check(wanted(stage="taught", preset="", base=model.reference))

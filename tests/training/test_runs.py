@@ -10,11 +10,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from tests.tilth.published import publish
 from tests.training.launching import ACTOR, checkpoint, launched, metrics, prose, wanted
+from tests.training.posttraining import conversations, make_model, make_tokenizer, put
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry, User
 from tilth.datasets.lineage import ancestors, descendants
 from tilth.datasets.models import Lineage
+from tilth.datasets.schemas import row_id
 from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from tilth.jobs.models import Attempt, DeviceLease, Job
 from tilth.jobs.registry import get
@@ -23,10 +26,11 @@ from tilth.storage import Storage
 from training import extra
 from training.actions import checkpoints, runs
 from training.jobs import close, take_in
-from training.launch import Input
+from training.launch import Input, Wanted
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import store
 from training.models import Checkpoint, Run
+from training.series import overlay
 
 pytestmark = pytest.mark.django_db
 
@@ -219,6 +223,31 @@ def test_the_tokenizer_stage_runs_to_its_end_and_its_checkpoint_is_there_before(
     assert storage.exists(f"{row.path}/checkpoint.json")
     run.refresh_from_db()
     assert run.cost == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_model_is_fine_tuned_from_a_checkpoint_with_curves_and_lineage(storage: Storage, tmp_path: Path):
+    first = launched(storage)
+    make_tokenizer(tmp_path / "base")
+    make_model(tmp_path / "base")
+    put(storage, tmp_path / "base", first.pk)
+    base = checkpoints.register(ACTOR, first, 0)
+    chats = [{"id": row_id("chats", n), **row} for n, row in enumerate(conversations(40))]
+    publish(storage, "chats", "conversations", chats)
+    given = {"steps": 4, "checkpoint_every": 2}
+    run = runs.launch(
+        ACTOR,
+        Wanted(stage="sft", preset="smoke", inputs=(Input("chats@1"),), base=base.reference, settings=given),
+    )
+    job = run_inline(run.job)
+    assert job.state == "succeeded", job.error
+    assert [row.step for row in run.checkpoints.all()] == [2, 4]
+    (drawn,) = overlay([Run.objects.with_objects().get(pk=run.pk)])
+    loss = drawn["series"]["loss"]
+    assert loss["x"]["step"] == [1, 2, 3, 4] and set(loss["x"]) == {"step", "seconds", "tokens"}
+    parents = {(edge.parent, edge.relation) for edge in ancestors(run.reference, 1)}
+    assert parents == {("chats@1", "trained_on"), (base.reference, "started_from")}
+    assert run.checkpoints.last().reference in {edge.child for edge in descendants("prose@1")}
 
 
 def command(*arguments: str) -> str:

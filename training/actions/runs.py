@@ -19,6 +19,12 @@ from training.launch import Plan, Wanted, check, spec_of, wanted_of
 from training.models import Run
 
 RELATIONS = {"train": "trained_on", "validation": "validated_on", "eval": "evaluated_on"}
+USES = {
+    "base": "started_from",
+    "tokenizer": "tokenized_by",
+    "reference_model": "compared_with",
+    "reward_model": "rewarded_by",
+}
 
 
 @transaction.atomic
@@ -35,6 +41,7 @@ def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
         inputs=plan.inputs,
         base=plan.base,
         tokenizer=plan.tokenizer,
+        reference_model=plan.reference_model,
         reward_model=plan.reward_model,
         parent=parent,
         gpu_hour_price=settings.GPU_HOUR_PRICE,
@@ -110,8 +117,7 @@ def _steer(actor: Actor, run: Run, verb: str, act: Callable[[Actor, Job], Job]) 
 
 def _record_lineage(run: Run, plan: Plan) -> None:
     edges = {(source.reference, RELATIONS[source.role]) for source in plan.sources}
-    named = {"base": "started_from", "tokenizer": "tokenized_by", "reward_model": "rewarded_by"}
-    edges |= {(part.reference, named[role]) for role, part in run.parts.items()}
+    edges |= {(part.reference, USES[role]) for role, part in run.parts.items()}
     if run.parent is not None:
         edges.add((run.parent.reference, "cloned_from"))
     Lineage.objects.bulk_create(

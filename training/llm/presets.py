@@ -7,6 +7,14 @@ from typing import Any
 from tilth.errors import InvalidInput
 
 DEFAULT = "default"
+_SMOKE = {
+    "steps": 20,
+    "batch": 4,
+    "micro_batch": 4,
+    "validate_every": 10,
+    "save_every": 10,
+    "log_every": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +75,33 @@ PRESETS: dict[str, tuple[Preset, ...]] = {
         ),
     ),
     "sft": (
-        Preset(
-            "smoke",
-            "Smoke: twenty steps on CPU",
-            {
-                "steps": 20,
-                "batch": 4,
-                "micro_batch": 4,
-                "learning_rate": 1e-3,
-                "validate_every": 10,
-                "save_every": 10,
-                "log_every": 1,
-            },
-        ),
+        Preset("smoke", "Smoke: twenty steps on CPU", {**_SMOKE, "learning_rate": 1e-3}),
         Preset("full", "All weights, one epoch, on one GPU", gpus=1),
         Preset(
             "lora",
             "LoRA, three epochs, on one GPU",
             {"lora": True, "learning_rate": 2e-4, "epochs": 3.0},
+            gpus=1,
+        ),
+    ),
+    "reward": (
+        Preset("smoke", "Smoke: twenty steps on CPU", {**_SMOKE, "learning_rate": 1e-3}),
+        Preset("full", "One epoch of comparisons, on one GPU", gpus=1),
+    ),
+    "dpo": (
+        Preset("smoke", "Smoke: twenty steps on CPU", {**_SMOKE, "learning_rate": 1e-4}),
+        Preset("full", "One epoch of comparisons, on one GPU", gpus=1),
+    ),
+    "grpo": (
+        Preset(
+            "smoke",
+            "Smoke: twenty steps on CPU",
+            {**_SMOKE, "learning_rate": 1e-4, "group": 4, "completion_tokens": 16},
+        ),
+        Preset(
+            "word-problems",
+            "Word problems with verifiers, on one GPU",
+            {"batch": 256, "micro_batch": 32, "group": 16, "completion_tokens": 512},
             gpus=1,
         ),
     ),

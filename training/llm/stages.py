@@ -33,6 +33,7 @@ class Stage:
     makes: str = "checkpoint"
     needs_tokenizer: bool = False
     takes_reward_model: bool = False
+    takes_reference: bool = False
     most_gpus: int = 1
 
     @property
@@ -97,6 +98,7 @@ _ALL = (
         "dpo:DpoConfig",
         train=("preferences",),
         validation=("preferences",),
+        takes_reference=True,
     ),
     Stage(
         "grpo",
@@ -106,6 +108,7 @@ _ALL = (
         train=("problems", "prompts"),
         validation=("problems", "prompts"),
         takes_reward_model=True,
+        takes_reference=True,
     ),
     Stage(
         "import",

@@ -99,7 +99,7 @@ def _next_runs(found: Checkpoint) -> list[tuple[str, str, str]]:
         return []
     uses = []
     for stage in offered():
-        if found.holds == "model" and stage.base != "none":
+        if found.holds == "model" and stage.base != "none" and (not found.scores or stage.name == "reward"):
             uses.append((stage.name, stage.title, "base"))
         elif found.holds == "tokenizer" and stage.needs_tokenizer:
             uses.append((stage.name, stage.title, "tokenizer"))

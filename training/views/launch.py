@@ -15,7 +15,7 @@ from training import extra
 from training.actions import runs as actions
 from training.estimates import estimate
 from training.forms import LaunchForm, initial_of, inputs_of, read_rows, rows_of, versions_for
-from training.launch import Wanted, check, offered, ready_stage
+from training.launch import HOLDS, Wanted, check, offered, ready_stage
 from training.llm.stages import Stage
 from training.models import Run
 from training.views.common import find_run
@@ -80,7 +80,7 @@ def _posted(request: HttpRequest, stage: Stage) -> tuple[LaunchForm, list[dict[s
 
 def _fresh(request: HttpRequest, stage: Stage, parent: Run | None) -> LaunchForm:
     chosen = request.GET.get("preset", "")
-    asked = {name: request.GET[name] for name in ("base", "tokenizer") if name in request.GET}
+    asked = {name: request.GET[name] for name in HOLDS if name in request.GET}
     return LaunchForm(stage, chosen=chosen, initial=initial_of(parent) if parent else asked)
 
 

@@ -44,6 +44,12 @@ class Command(BaseCommand):
             "--base", default="", metavar="REF", help="checkpoint to start from: checkpoint:12/400"
         )
         parser.add_argument("--tokenizer", default="", metavar="REF", help="tokenizer to pretrain with")
+        parser.add_argument(
+            "--reference-model",
+            default="",
+            metavar="REF",
+            help="what DPO and KL compare with (default: the base)",
+        )
         parser.add_argument("--reward-model", default="", metavar="REF", help="reward model for RL")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
         parser.add_argument("--name", default="", help="what to call the run")
@@ -108,6 +114,7 @@ def wanted(options: dict[str, Any]) -> Wanted:
         inputs=tuple(Input.parse(text, role) for role, texts in roles.items() for text in texts),
         base=options["base"],
         tokenizer=options["tokenizer"],
+        reference_model=options["reference_model"],
         reward_model=options["reward_model"],
         settings=read_assignments(config, options["assignments"]),
         gpus=options["gpus"],
