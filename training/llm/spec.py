@@ -55,6 +55,7 @@ class Spec:
     start from, ``reference_model`` what DPO and KL compare with (the base where not given),
     ``reward_model`` what RL optimises, ``tokenizer`` what pretraining uses. ``dataset`` names the dataset
     version (``name``, ``number``) that a stage writes rows into (``sample``, ``evaluate``).
+    ``source_roots`` are the folders of the server that ``import`` may read.
     """
 
     stage: str
@@ -66,6 +67,7 @@ class Spec:
     reward_model: Part | None = None
     tokenizer: Part | None = None
     dataset: dict[str, Any] | None = None
+    source_roots: list[str] = field(default_factory=list)
     version: int = VERSION
 
     @property

@@ -44,7 +44,7 @@ class Folder:
 
 def read_folder(path: Path, part: str = "") -> Folder:
     """The files of ``part`` (``config/split``); without one, the only part, or the ``train`` split."""
-    card = _card(path)
+    card = read_card(path)
     parts = _configured(path, card) or _saved_to_disk(path) or _by_name(path)
     if not parts:
         raise InvalidInput(
@@ -78,7 +78,7 @@ def _choose(parts: dict[str, list[Path]], part: str) -> str:
     )
 
 
-def _card(path: Path) -> dict[str, Any]:
+def read_card(path: Path) -> dict[str, Any]:
     """The YAML head of ``README.md``, empty where there is none."""
     readme = path / "README.md"
     if not readme.is_file():
