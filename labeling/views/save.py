@@ -24,7 +24,7 @@ from tilth.statements import Select, given
 from tilth.text.diff import word_diff
 from tilth.ui import markdown
 
-MOST_COMPARED = 400_000
+MOST_COMPARED = 500_000
 """Characters of two texts that are compared while somebody writes; what changed is measured at submission anyway."""
 
 

@@ -236,33 +236,6 @@ def test_an_answer_is_edited(page_for, people, shoot):
     assert done.measures["edit_distance"] == pytest.approx(1 / 7, abs=1e-6)
 
 
-def test_an_answer_too_long_to_be_compared_while_writing_says_so_and_is_measured_all_the_same(
-    page_for, people
-):
-    words = [f"word{number % 700}" for number in range(30_000)]
-    made = campaign("edit", schema={"reasons_required": False})
-    task(made, answers=[" ".join(words)])
-    join(made, people["labeler"])
-    page = page_for("labeler", allow=[r"status of 400"])
-    open_task(page, made)
-    area = page.get_by_label("The answer as it should be")
-    area.press("Control+End")
-    page.keyboard.type(" end.")
-    page.locator("[data-diff] > summary").click()
-    expect(page.locator("[data-diff-text]")).to_contain_text("too long to be compared while you write")
-    expect(page.locator("[data-diff-text]")).to_contain_text("measured when you submit")
-    area.fill(" ".join([*words[:10_000], "two words", *words[10_000:15_000]]))
-    expect(page.locator("[data-diff-text] ins").first).to_contain_text("two words")
-    area.fill(" ".join([*words, "end."]))
-    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=10_000)
-    page.keyboard.press("Control+Enter")
-    page.get_by_role("dialog", name="Submit this work?").get_by_role("button", name="Submit").click()
-    expect(page.locator(".callout.ok", has_text="Submitted.")).to_be_visible()
-    done = Annotation.objects.get()
-    assert len(done.payload["text"]) > 200_000
-    assert done.measures["edit_distance"] == pytest.approx(1 / 30_001, abs=1e-6)
-
-
 def test_a_conversation_is_judged_by_keyboard(page_for, people, shoot):
     made = campaign("conversation", tasks=1)
     join(made, people["labeler"])

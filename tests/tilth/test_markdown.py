@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.xss_corpus import EVERYTHING, PAYLOADS
 from tilth.ui import maths
-from tilth.ui.markdown import _CLASSES, MAX_CHARACTERS, MAX_MATH, render
+from tilth.ui.markdown import _CLASSES, MAX_CHARACTERS, MAX_MATH, MAX_SHOWN, render
 
 
 def _names(text: str) -> set[str]:
@@ -142,10 +142,21 @@ def test_many_formulas_stop_being_set_at_the_limit() -> None:
     assert html.count("<math") == MAX_MATH // 500
 
 
-def test_long_text_is_cut_and_says_so() -> None:
-    html = render("word " * MAX_CHARACTERS)
-    assert f"Cut after {MAX_CHARACTERS:,} characters." in html
-    assert len(html) < MAX_CHARACTERS + 500
+def test_what_is_too_long_to_be_formatted_is_shown_all_the_same() -> None:
+    paragraph = "Some **bold** words.\n\n"
+    html = render(paragraph * 10_000 + "<b>the</b> end")
+    assert html.count("<strong>") == (MAX_CHARACTERS - 2) // len(paragraph), "up to the end of a paragraph"
+    assert html.count("**bold**") == 10_000 - html.count("<strong>")
+    assert "too long to be formatted" in html and html.endswith("&lt;b&gt;the&lt;/b&gt; end</div></div>")
+    assert "too long" not in render("word " * (MAX_CHARACTERS // 5))
+    assert render("line\n" * MAX_CHARACTERS).count("line") == MAX_CHARACTERS
+    assert render("x" * (MAX_CHARACTERS + 7)).endswith(f"{'x' * 7}</div></div>")
+
+
+def test_text_without_end_is_cut_and_says_so() -> None:
+    html = render("word " * MAX_SHOWN)
+    assert f"Cut after {MAX_SHOWN:,} characters." in html
+    assert len(html) < MAX_SHOWN + 500
 
 
 def test_deep_nesting_is_bounded() -> None:

@@ -54,6 +54,7 @@ export class Keys {
     if (!target) return false;
     target.focus({ preventScroll: true });
     if (!target.matches(TYPING)) target.click();
+    target.closest("fieldset")?.scrollIntoView({ block: "nearest" }); // it may have unfolded below the edge
     if (row?.contains(target) && "keyrowNext" in row.dataset) this.move(1);
     return true;
   }

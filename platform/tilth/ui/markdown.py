@@ -23,6 +23,7 @@ from pygments.token import STANDARD_TYPES
 from tilth.ui import maths
 
 MAX_CHARACTERS = 50_000
+MAX_SHOWN = 2_000_000
 MAX_CODE = 20_000
 MAX_MATH = 20_000
 
@@ -77,14 +78,35 @@ _FORMATTER = HtmlFormatter(nowrap=True, classprefix=PREFIX)
 
 
 def render(text: object) -> SafeString:
-    """``text`` as safe HTML in a ``.prose`` block; what is longer than ``MAX_CHARACTERS`` is cut, and says so."""
+    """``text`` as safe HTML in a ``.prose`` block.
+
+    Formatted are ``MAX_CHARACTERS``; what comes after them stands as plain text, for whoever judges a text must see
+    all of it. Past ``MAX_SHOWN`` it is cut, and says so.
+    """
     source = "" if text is None else str(text)
-    cut = len(source) > MAX_CHARACTERS
+    cut = f'<p class="help">Cut after {MAX_SHOWN:,} characters.</p>' if len(source) > MAX_SHOWN else ""
     # One stray surrogate (JSON can carry it) would make the page impossible to encode.
-    source = source[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
-    html = _CLEANER.clean(_MARKDOWN.render(source, {"math": 0}))
-    note = f'<p class="help">Cut after {MAX_CHARACTERS:,} characters.</p>' if cut else ""
-    return mark_safe(f'<div class="prose">{html}{note}</div>')  # noqa: S308 (it is what the cleaner let through)
+    source = source[:MAX_SHOWN].encode("utf-8", "replace").decode()
+    at = _break(source)
+    html = _CLEANER.clean(_MARKDOWN.render(source[:at], {"math": 0}))
+    rest = _PLAIN.format(escape(source[at:])) if at < len(source) else ""
+    return mark_safe(f'<div class="prose">{html}{rest}{cut}</div>')  # noqa: S308 (cleaned, or escaped)
+
+
+_PLAIN = (
+    '<p class="help">From here on it is shown as it was written: it is too long to be formatted.</p>'
+    '<div class="pre" dir="auto">{}</div>'
+)
+
+
+def _break(source: str) -> int:
+    """Where formatting ends: the last end of a paragraph, else of a line, else as many characters as there may be."""
+    if len(source) <= MAX_CHARACTERS:
+        return len(source)
+    for mark in ("\n\n", "\n"):
+        if (at := source.rfind(mark, MAX_CHARACTERS // 2, MAX_CHARACTERS)) >= 0:
+            return at + len(mark)
+    return MAX_CHARACTERS
 
 
 def _highlight(code: str, language: str, _attributes: str) -> str:
