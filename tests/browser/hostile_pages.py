@@ -19,6 +19,7 @@ from curation.models import CurationRun
 from tests.browser import gallery
 from tests.curation import runs, warcs
 from tests.tilth.published import conversation, document, preference, publish
+from tests.training import launching
 from tests.xss_corpus import EVERYTHING, PAGES, PAYLOADS
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
@@ -26,6 +27,9 @@ from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job, JobState
 from tilth.jobs.runner import run_inline
 from tilth.storage import Storage
+from training.actions import checkpoints
+from training.llm.checkpoints import Checkpoint as StoredCheckpoint
+from training.llm.checkpoints import store as store_checkpoint
 
 TEXTS = [payload.replace("\x00", "") for payload in PAYLOADS]
 """The payloads as a database takes them: PostgreSQL refuses NUL."""
@@ -251,6 +255,42 @@ def recipes_and_failures(stage: Stage) -> Iterator[Visit]:
     yield Visit(reverse("curation:run", args=[run.pk]), act=open_details)
     yield Visit(reverse("curation:runs"))
     yield Visit(reverse("curation:new") + "?recipe=" + quote(TEXTS[18]))
+
+
+@shows("training: names, settings, curves, results, samples and records of runs")
+def training_runs(stage: Stage) -> Iterator[Visit]:
+    run = launching.launched(stage.storage, name=TEXTS[18])
+    other = launching.launched(stage.storage, name=TEXTS[0])
+    names = dict.fromkeys(text[:100] for text in TEXTS[:20])
+    launching.metrics(run, **dict.fromkeys(names, {1: 1.0, 2: 2.0}))
+    made = Path(stage.storage.url).parent / "made"
+    made.mkdir()
+    samples = [{"prompt": text, "text": text, "ended": False} for text in TEXTS[:60]]
+    (made / "samples.json").write_text(json.dumps(samples))
+    stored = StoredCheckpoint(
+        run=run.pk,
+        step=3,
+        stage="tokenizer",
+        holds="model",
+        architecture=TEXTS[20][:100],
+        licence=TEXTS[18][:100],
+        metrics=dict.fromkeys(TEXTS[:20], 1.0),
+        record={text: text for text in TEXTS[:60]},
+    )
+    store_checkpoint(stage.storage, made, stored, 1)
+    checkpoints.register(launching.ACTOR, run, 3)
+    launching.with_state(run, "failed", error={"message": ALL}, result={text: text for text in TEXTS[:60]})
+    yield Visit(reverse("training:runs"))
+    yield Visit(reverse("training:runs") + "?q=" + quote(TEXTS[20]))
+    yield Visit(reverse("training:run", args=[run.pk]), act=see_curves)
+    yield Visit(reverse("training:checkpoint", args=[run.pk, 3]))
+    yield Visit(reverse("training:compare") + f"?run={run.pk}&run={other.pk}", act=see_curves)
+    yield Visit(reverse("training:new") + f"?from={run.pk}")
+
+
+def see_curves(page: Page) -> None:
+    """Wait until the curves are drawn."""
+    page.locator("[data-curve][data-drawn]").last.wait_for()
 
 
 AMOUNT = {"documents": 9, "bytes": 9, "tokens": 9}
