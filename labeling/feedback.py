@@ -51,6 +51,8 @@ def _on_others(user: Any, count: int) -> list[tuple[Any, Any]]:
     lost = Annotation.objects.filter(
         labeler=user, current=True, state=AnnotationState.ADJUDICATED, chosen=False
     )
+    if not lost.exists():  # nearly everybody, nearly always
+        return []
     decided = _saying().filter(
         decision=Decision.ADJUDICATE, annotation__chosen=True, annotation__task__in=lost.values("task")
     )

@@ -4,7 +4,6 @@ Figures count everything; lists show the first few and say how many more there a
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.utils import timezone
 
 from labeling import announcements, budget, desk, eligibility, feedback, labelers, pay, waiting
 from labeling.actions import reviews
+from labeling.cuts import cut
 from labeling.models.campaigns import Campaign, CampaignState, Member, Tally
 from labeling.models.guidelines import GuidelineVersion
 from labeling.progress import progress
@@ -21,22 +21,6 @@ from tilth.ui.home import Panel, register
 
 SHOWN = 5
 MOST_WAITING = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The first rows of a list, and how many more there are."""
-
-    rows: list[Any]
-    more: int
-
-
-def cut(found: QuerySet[Any] | list[Any], most: int = SHOWN) -> Cut:
-    """The beginning of a list or query; counts only where there is more than that."""
-    rows = list(found[: most + 1])
-    if len(rows) <= most:
-        return Cut(rows, 0)
-    return Cut(rows[:most], (len(found) if isinstance(found, list) else found.count()) - most)
 
 
 def my_work(user: User) -> dict[str, Any] | None:
@@ -48,14 +32,14 @@ def my_work(user: User) -> dict[str, Any] | None:
     week = Tally.objects.filter(labeler=user, day__gte=eligibility.week_start())
     done = week.aggregate(seconds=Sum("active_seconds"), submitted=Sum("submitted"))
     return {
-        "returned": cut(desk.returned(user)),
-        "drafts": cut(desk.drafts(user)),
+        "returned": cut(desk.returned(user), SHOWN),
+        "drafts": cut(desk.drafts(user), SHOWN),
         "week_hours": (done["seconds"] or 0) / 3600,
         "week_done": done["submitted"] or 0,
         "accepted": labelers.accepted(labelers.sums(Tally.objects.filter(labeler=user))),
         "earned": _earned(user),
         "announcements": announcements.unread(user).count(),
-        "news": cut(_guideline_news(user, Campaign.objects.filter(pk__in=present.values("campaign")))),
+        "news": cut(_guideline_news(user, Campaign.objects.filter(pk__in=present.values("campaign"))), SHOWN),
         "feedback": feedback.newest(user, SHOWN),
         "paused": present.filter(state=Member.State.PAUSED).select_related("campaign"),
     }
@@ -89,7 +73,7 @@ def my_campaigns(user: User) -> dict[str, Any] | None:
     """A lead's campaigns with progress and forecast, and what asks for a decision."""
     led = Campaign.objects.managed_by(user)
     going_on = led.exclude(state=CampaignState.CLOSED)
-    shown, found = cut(going_on), waiting.by_campaign(led)
+    shown, found = cut(going_on, SHOWN), waiting.by_campaign(led)
     if not shown.rows and not found:
         return None
     spent = [one for one in going_on.filter(budget_left=0) if budget.is_used_up(one, timezone.now())]
@@ -98,12 +82,12 @@ def my_campaigns(user: User) -> dict[str, Any] | None:
         "campaigns": [(campaign, progress(campaign)) for campaign in shown.rows],
         "more": shown.more,
         "mine": user.role != Role.ADMIN,
-        "out_of_budget": cut(spent),
+        "out_of_budget": cut(spent, SHOWN),
         "waiting": cut(found, MOST_WAITING),
         "totals": {
             name: waiting.total(found, name) for name in ("threads", "flags", "contested", "time", "paused")
         },
-        "paused": cut(paused.select_related("user", "campaign")),
+        "paused": cut(paused.select_related("user", "campaign"), SHOWN),
     }
 
 

@@ -12,11 +12,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from labeling.models.annotations import Annotation, AnnotationState
 from labeling.models.campaigns import Campaign, PayBasis, Tally
-from labeling.models.tasks import Assignment, AssignmentState
+from labeling.models.tasks import Assignment
 from labeling.models.time import Decision, Statement, TimeEntry
 
 HUNDREDTH = Decimal("0.01")
@@ -207,9 +207,10 @@ def _done(campaign: Campaign) -> tuple[int, Decimal]:
     """All paid tasks and all minutes."""
     # Each current annotation has its assignment's state, and those are counted by an index.
     work = Assignment.objects.filter(campaign=campaign)
-    back = Annotation.objects.filter(PAID, assignment=OuterRef("pk"))
-    tasks = work.filter(state__in=PAID_STATES).count()
-    tasks += work.filter(Exists(back), state=AssignmentState.RETURNED).count()
+    back = Annotation.objects.filter(
+        campaign=campaign, current=True, stale=True, state=AnnotationState.RETURNED
+    )
+    tasks = work.filter(state__in=PAID_STATES).count() + back.count()
     seconds = Tally.objects.filter(campaign=campaign).aggregate(n=Sum("active_seconds"))["n"] or 0
     declared = TimeEntry.objects.filter(campaign=campaign, state=Decision.APPROVED)
     return tasks, minutes_of(seconds) + (declared.aggregate(n=Sum("minutes"))["n"] or 0)

@@ -100,15 +100,13 @@ def measure(campaign: Campaign, role: str = Task.Role.NORMAL) -> Quality:
     )
 
 
-def rows(campaign: Campaign, people: list[int] | None = None, *, role: str = Task.Role.NORMAL) -> list[Row]:
-    """The newest standing annotations of ordinary tasks, of everybody or of some.
+def rows(campaign: Campaign, *, role: str = Task.Role.NORMAL) -> list[Row]:
+    """The newest standing annotations of ordinary tasks.
 
     Those of a pilot (``role``) stand apart: everybody does the same tasks there, talks about them, and the
     guideline changes after them, so a few of them would drown what the campaign itself agrees on.
     """
     found = Annotation.objects.settled().filter(campaign=campaign, state__in=STANDING, role=role)
-    if people is not None:
-        found = found.filter(labeler__in=people)
     newest = found.order_by("-submitted_at").values_list("task_id", "labeler_id", "measures", "comparison")
     return [Row(*values) for values in newest[:NEWEST]]
 
@@ -194,15 +192,25 @@ class Slice:
     accepted: Share | None
 
 
+def recent_slices(campaign: Campaign, by: str, role: str = Task.Role.NORMAL) -> list[Slice]:
+    """Quality and bias by cohort (:func:`slices`), at most five minutes old."""
+    key = f"labeling:slices:{campaign.pk}:{role}:{by}"
+    found: list[Slice] | None = cache.get(key)
+    if found is None:
+        found = slices(campaign, by, role)
+        cache.set(key, found, FRESH_SECONDS)
+    return found
+
+
 def slices(campaign: Campaign, by: str, role: str = Task.Role.NORMAL) -> list[Slice]:
-    """Quality and bias by cohort, of those who have submitted; groups of fewer than five people are not told."""
+    """Quality and bias by cohort as they are now, of those who have submitted; groups of fewer than five people are not told."""
     working = Tally.objects.filter(campaign=campaign, submitted__gt=0).values("labeler")
     members = Member.objects.filter(campaign=campaign, user__in=working).values_list("user_id", flat=True)
     cohort = dict(Profile.objects.filter(user__memberships__campaign=campaign).values_list("user_id", by))
     groups = cohorts({user: cohort.get(user, "") for user in members})
-    known = gold.by_labeler(campaign)
+    known, read = gold.by_labeler(campaign), rows(campaign, role=role)
     found: dict[Hashable, Slice] = {
-        name: _slice(campaign, name, users, known, role) for name, users in groups.items()
+        name: _slice(campaign, name, users, known, read) for name, users in groups.items()
     }
     told = biases.suppress(found, lambda name: len(groups[str(name)]))
     return [
@@ -211,8 +219,11 @@ def slices(campaign: Campaign, by: str, role: str = Task.Role.NORMAL) -> list[Sl
     ]
 
 
-def _slice(campaign: Campaign, name: str, users: list[int], known: dict[int, Share], role: str) -> Slice:
-    read = rows(campaign, users, role=role)
+def _slice(
+    campaign: Campaign, name: str, users: list[int], known: dict[int, Share], newest: list[Row]
+) -> Slice:
+    inside = set(users)
+    read = [row for row in newest if row.labeler in inside]
     found = biases.bias(c for row in read if (c := comparison(row, name)))
     first = campaign.task_kind.measures(campaign.schema)[:1]
     days = Tally.objects.filter(campaign=campaign, labeler__in=users)

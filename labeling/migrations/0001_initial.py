@@ -729,6 +729,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='annotation',
+            index=models.Index(condition=models.Q(('stale', True)), fields=['campaign'], name='annotation_stale'),
+        ),
+        migrations.AddIndex(
+            model_name='annotation',
             index=models.Index(condition=models.Q(('reviews_wanted__gt', 0), ('state', 'submitted')), fields=['campaign', 'submitted_at'], name='annotation_review'),
         ),
         migrations.AddConstraint(
@@ -754,6 +758,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='task',
             index=models.Index(condition=models.Q(('role', 'normal'), ('state', 'open'), models.Q(('language', ''), _negated=True)), fields=['campaign', 'language', 'live', 'position'], name='task_language'),
+        ),
+        migrations.AddIndex(
+            model_name='task',
+            index=models.Index(condition=models.Q(('state', 'open'), _negated=True), fields=['campaign', 'state', 'position', 'role'], name='task_ended'),
         ),
         migrations.AddIndex(
             model_name='task',

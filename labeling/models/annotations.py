@@ -117,6 +117,7 @@ class Annotation(models.Model):
                 condition=Q(state="submitted", reviews_wanted__gt=0),
                 name="annotation_review",
             ),
+            models.Index(fields=["campaign"], condition=Q(stale=True), name="annotation_stale"),
         ]
 
     def __str__(self) -> str:

@@ -150,6 +150,11 @@ class Task(models.Model):
                 for facet in ("topic", "difficulty", "language")
             ),
             models.Index(
+                fields=["campaign", "state", "position", "role"],
+                condition=~Q(state="open"),
+                name="task_ended",
+            ),
+            models.Index(
                 fields=["campaign", "role", "position"],
                 condition=~Q(role="normal"),
                 name="task_special",

@@ -48,7 +48,7 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
         "by": by,
         "of": role.value,
         "has_pilot": campaign.tasks.filter(role=Task.Role.PILOT).exists(),
-        "slices": quality.slices(campaign, by, role) if by in quality.COHORTS else [],
+        "slices": quality.recent_slices(campaign, by, role) if by in quality.COHORTS else [],
         "height": 60 + 28 * max(1, len(by_labeler)),
     }
     return render(request, "labeling/quality.html", context)

@@ -9,12 +9,16 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling import announcements, desk
 from labeling.actions import claims, roster
+from labeling.cuts import cut
 from labeling.models.campaigns import Campaign
 from labeling.models.tasks import Task
 from labeling.views.me import me
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import Conflict, TilthError
+
+SHOWN = 50
+"""Returned tasks and drafts on one page; the next ones follow as these are done."""
 
 
 @requires("labeling.work")
@@ -31,8 +35,8 @@ def index(request: HttpRequest) -> HttpResponse:
     roster.claim_invites(me(request))
     context: dict[str, Any] = {
         "news": announcements.news(me(request)),
-        "returned": desk.returned(me(request)),
-        "drafts": desk.drafts(me(request)),
+        "returned": cut(desk.returned(me(request)), SHOWN),
+        "drafts": cut(desk.drafts(me(request)), SHOWN),
         "places": desk.places(me(request)),
         "done": desk.just_done(me(request), request.GET.get("done", "")),
     }

@@ -8,11 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from labeling import quality
 from labeling.models.annotations import Message, Thread
-from labeling.models.campaigns import Tally
+from labeling.models.campaigns import Profile, Tally
 from labeling.models.guidelines import Guideline
-from labeling.models.tasks import Assignment
+from labeling.models.tasks import Assignment, Task
 from labeling.models.time import Statement, TimeEntry
+from labeling.views import work
 from tests.labeling.campaigns import campaign, guideline, join, task
 from tests.labeling.work import label
 from tilth.accounts.models import User
@@ -112,3 +114,48 @@ def test_the_list_of_campaigns_asks_a_few_things_of_each(client_for, people):
     for _ in range(20):
         campaign(tasks=1, lead=people["lead"])
     assert count() - few <= 20 * 6
+
+
+def test_many_groups_are_read_once_and_a_page_of_work_ends(client_for, people, made, monkeypatch):
+    crowd(made, 30)
+    for n, user in enumerate(made.members.all()):
+        Profile.objects.create(user=user.user, region=f"Region {n % 6}")
+    found = []
+    for groups in (6, 1):
+        with CaptureQueriesContext(connection) as asked_:
+            assert len(quality.slices(made, "region")) == groups
+        found.append(len([q for q in asked_ if "labeling_annotation" in q["sql"]]))
+        Profile.objects.update(region="One")
+    assert found[0] == found[1]
+    monkeypatch.setattr(work, "SHOWN", 2)
+    me = people["labeler"]
+    join(made, me)
+    for _ in range(3):
+        row = task(made, role="pilot")
+        values = {"state": "returned", "labeler": me, "hold_until": made.created_at}
+        Assignment.objects.create(task=row, campaign=made, **values)
+    page = client_for("labeler").get(reverse("labeling:work")).content.decode()
+    assert page.count("Go on</a>") >= 2 and "and 1 more, which follow" in page
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="plans are PostgreSQL's")
+@pytest.mark.parametrize(
+    ("rows", "index"),
+    [
+        (lambda made: made.tasks.filter(role="normal", state="done"), "task_ended"),
+        (lambda made: made.tasks.filter(state="withdrawn").order_by("position"), "task_ended"),
+        (
+            lambda made: made.annotations.filter(current=True, stale=True, state="returned"),
+            "annotation_stale",
+        ),
+    ],
+    ids=["done", "withdrawn", "stale"],
+)
+def test_what_is_rare_is_found_by_an_index(rows, index, made):
+    Task.objects.bulk_create(
+        Task(campaign=made, position=n, key=f"k{n}", payload={}, overlap=1) for n in range(100, 3_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE labeling_task")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert index in rows(made).explain()
