@@ -13,7 +13,7 @@ from tilth.errors import InvalidInput
 from tilth.storage import Storage
 from tilth.verify import unit_cases
 from tilth.verify.tools import CALCULATOR
-from training.llm import checkpoints, grpo, reward, sft
+from training.llm import checkpoints, grpo, reward, sft, trl_adapter
 from training.llm.chat import Chat
 from training.llm.configs.grpo import GrpoConfig
 from training.llm.program import Stopped, Workspace
@@ -139,7 +139,7 @@ def advantages(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return REWARDS
 
     monkeypatch.setattr(grpo, "_rewards", lambda *rest: [known])
-    monkeypatch.setattr(grpo, "fit", lambda work, trainer, telling: caught.append(trainer))
+    monkeypatch.setattr(trl_adapter, "fit", lambda work, trainer, telling: caught.append(trainer))
     grpo.run(work)
     (trainer,) = caught
     trainer.model.train()

@@ -107,6 +107,9 @@ def test_it_learns_to_answer_and_the_checkpoint_is_whole(
     assert answer[-1] in chat.stops, chat.tokenizer.decode(answer)
     assert chat.read(answer)["content"].startswith("The ")
     assert work.states.steps() == []
+    shown = json.loads((made / "samples.json").read_text())
+    assert len(shown) == 4 and shown[0]["prompt"].endswith("<|im_start|>assistant\n")
+    assert any(one["ended"] and one["text"].startswith("The ") and END not in one["text"] for one in shown)
 
 
 def test_accumulated_steps_have_the_loss_of_whole_ones(job: Callable[..., Workspace], workspace: Any):

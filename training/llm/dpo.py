@@ -11,8 +11,8 @@ from training.llm.configs.dpo import DpoConfig
 from training.llm.pairs import preferred
 from training.llm.program import Workspace, main
 from training.llm.rows import examples
-from training.llm.student import WRITES, keep, prepare, reference
-from training.llm.trl_adapter import Telling, arguments, counted, datasets_of, fit, ours, require_pin
+from training.llm.student import WRITES, prepare, reference
+from training.llm.trl_adapter import arguments, datasets_of, ours, require_pin, train
 
 
 def run(work: Workspace) -> dict[str, Any] | None:
@@ -22,7 +22,7 @@ def run(work: Workspace) -> dict[str, Any] | None:
     student = prepare(work, config)
     compared = reference(work, work.spec.reference_model, student)
     found = examples(work, config, lambda row: preferred(student.chat, row, student.context))
-    train, validation = datasets_of(found)
+    learned, validation = datasets_of(found)
     args = arguments(
         work,
         config,
@@ -38,20 +38,12 @@ def run(work: Workspace) -> dict[str, Any] | None:
         model=student.model,
         ref_model=None if student.lora else WRITES.load(compared),
         args=args,
-        train_dataset=train,
+        train_dataset=learned,
         eval_dataset=validation,
         processing_class=student.tokenizer,
         peft_config=student.lora,
     )
-    telling = Telling(
-        work,
-        config,
-        lambda step, tokens, last: keep(work, student, config, trainer.model, step, tokens, last),
-    )
-    fit(work, trainer, telling)
-    stored = telling.export(trainer.state.global_step, telling.tokens, telling.last)
-    work.states.clear()
-    return {"checkpoint": stored.reference, **counted(found), "metrics": telling.last}
+    return train(work, config, student, found, trainer)
 
 
 if __name__ == "__main__":

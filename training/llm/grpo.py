@@ -19,8 +19,8 @@ from training.llm.program import Workspace, main
 from training.llm.rewards import Reward, model_reward, require_verifiers, verifier_reward
 from training.llm.rollouts import sampler, tools_of, with_tools
 from training.llm.rows import Example, Examples, examples
-from training.llm.student import Student, keep, prepare, reference
-from training.llm.trl_adapter import Telling, arguments, counted, datasets_of, fit, require_pin
+from training.llm.student import Student, prepare, reference
+from training.llm.trl_adapter import arguments, datasets_of, require_pin, train
 
 KL_OF_MODEL, KL_OF_VERIFIER = 0.05, 0.001
 MEASURED = 1e-9
@@ -40,15 +40,7 @@ def run(work: Workspace) -> dict[str, Any] | None:
     rewards = _rewards(work, config, student.chat, rows)
     steps = _steps(work, config, found)
     trainer = _trainer(work, config, student, found, rewards, steps)
-    telling = Telling(
-        work,
-        config,
-        lambda step, tokens, last: keep(work, student, config, trainer.model, step, tokens, last),
-    )
-    fit(work, trainer, telling)
-    stored = telling.export(trainer.state.global_step, telling.tokens, telling.last)
-    work.states.clear()
-    return {"checkpoint": stored.reference, **counted(found), "metrics": telling.last}
+    return train(work, config, student, found, trainer)
 
 
 def _example(
@@ -106,7 +98,7 @@ def _trainer(
     rewards: list[Reward],
     steps: int,
 ) -> Any:
-    train, validation = datasets_of(found)
+    learned, validation = datasets_of(found)
     tools = tools_of(config)
     is_rloo = config.algorithm == "rloo"
     args = arguments(
@@ -122,7 +114,7 @@ def _trainer(
         model=student.model,
         reward_funcs=list(rewards),
         args=args,
-        train_dataset=train,
+        train_dataset=learned,
         eval_dataset=validation,
         processing_class=student.tokenizer,
         peft_config=student.lora,

@@ -13,8 +13,8 @@ from training.llm.configs.reward import RewardConfig
 from training.llm.pairs import scored
 from training.llm.program import Workspace, main
 from training.llm.rows import examples
-from training.llm.student import SCORES, keep, prepare
-from training.llm.trl_adapter import Telling, arguments, counted, datasets_of, fit, ours, require_pin
+from training.llm.student import SCORES, prepare
+from training.llm.trl_adapter import arguments, datasets_of, ours, require_pin, train
 
 
 def run(work: Workspace) -> dict[str, Any] | None:
@@ -23,7 +23,7 @@ def run(work: Workspace) -> dict[str, Any] | None:
     config = RewardConfig.from_json(work.spec.config)
     student = prepare(work, config, SCORES)
     found = examples(work, config, lambda row: scored(student.chat, row, student.context, config.margin))
-    train, validation = datasets_of(found)
+    learned, validation = datasets_of(found)
     args = arguments(
         work,
         config,
@@ -36,20 +36,12 @@ def run(work: Workspace) -> dict[str, Any] | None:
     trainer = ours(RewardTrainer)(
         model=student.model,
         args=args,
-        train_dataset=train,
+        train_dataset=learned,
         eval_dataset=validation,
         processing_class=student.tokenizer,
         peft_config=student.lora,
     )
-    telling = Telling(
-        work,
-        config,
-        lambda step, tokens, last: keep(work, student, config, trainer.model, step, tokens, last, SCORES),
-    )
-    fit(work, trainer, telling)
-    stored = telling.export(trainer.state.global_step, telling.tokens, telling.last)
-    work.states.clear()
-    return {"checkpoint": stored.reference, **counted(found), "metrics": telling.last}
+    return train(work, config, student, found, trainer, SCORES)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from training.llm.chat import Chat, Encoded
 from training.llm.configs.sft import SftConfig
 from training.llm.program import Workspace, main
 from training.llm.rows import Example, examples
-from training.llm.student import keep, prepare
-from training.llm.trl_adapter import Telling, arguments, counted, datasets_of, fit, ours, require_pin
+from training.llm.student import prepare
+from training.llm.trl_adapter import arguments, datasets_of, ours, require_pin, train
 
 IGNORED = -100
 
@@ -23,10 +23,10 @@ def run(work: Workspace) -> dict[str, Any] | None:
     found = examples(
         work, config, lambda row: example(student.chat, row, student.context, config.assistant_only)
     )
-    train, validation = datasets_of(found)
+    learned, validation = datasets_of(found)
     if config.packing:
-        train = packed(train, student.context, config.seed)
-    steps = config.steps or -(-len(train) // config.batch)
+        learned = packed(learned, student.context, config.seed)
+    steps = config.steps or -(-len(learned) // config.batch)
     args = arguments(
         work,
         config,
@@ -41,20 +41,12 @@ def run(work: Workspace) -> dict[str, Any] | None:
     trainer = ours(SFTTrainer)(
         model=student.model,
         args=args,
-        train_dataset=train,
+        train_dataset=learned,
         eval_dataset=validation,
         processing_class=student.tokenizer,
         peft_config=student.lora,
     )
-    telling = Telling(
-        work,
-        config,
-        lambda step, tokens, last: keep(work, student, config, trainer.model, step, tokens, last),
-    )
-    fit(work, trainer, telling)
-    stored = telling.export(trainer.state.global_step, telling.tokens, telling.last)
-    work.states.clear()
-    return {"checkpoint": stored.reference, **counted(found), "metrics": telling.last}
+    return train(work, config, student, found, trainer)
 
 
 def example(chat: Chat, row: Mapping[str, Any], context: int, assistant_only: bool) -> Example | str:

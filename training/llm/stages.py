@@ -111,6 +111,23 @@ _ALL = (
         takes_reference=True,
     ),
     Stage(
+        "sample",
+        "Sampling",
+        "Let a model answer prompts; the answers become a dataset version",
+        "sample:SampleConfig",
+        train=("prompts", "problems"),
+        makes="completions",
+    ),
+    Stage(
+        "evaluate",
+        "Evaluation",
+        "Measure a model on problems, multiple choice, held-out preferences and texts",
+        "evaluate:EvaluateConfig",
+        train=(),
+        evals=("problems", "choices", "preferences", "documents"),
+        makes="eval_items",
+    ),
+    Stage(
         "import",
         "Import",
         "Take in a model in Hugging Face's layout, from a folder or the Hub",

@@ -7,6 +7,7 @@ that a tokenizer that was ready stays the same, hash for hash.
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,11 +194,12 @@ def keep(
     tokens: int,
     metrics: dict[str, float],
     kind: Kind = WRITES,
+    samples: Sequence[dict[str, Any]] = (),
 ) -> Checkpoint:
     """Store the trained model as the run's checkpoint after ``step``.
 
     LoRA's matrices are added to the base's, so that what is stored is a whole model; they themselves lie beside it
-    in ``adapter/``.
+    in ``adapter/``. ``samples`` are what it answers now, shown on its page.
     """
     made = work.scratch / f"export-{step}"
     shutil.rmtree(made, ignore_errors=True)
@@ -212,6 +214,8 @@ def keep(
     whole.save_pretrained(made)
     for file in student.files.iterdir():
         shutil.copyfile(file, made / file.name)
+    if samples:
+        (made / "samples.json").write_text(json.dumps(list(samples), ensure_ascii=False))
     checkpoint = Checkpoint(
         run=work.spec.run,
         step=step,

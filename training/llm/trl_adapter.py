@@ -20,9 +20,12 @@ from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 
 from tilth.errors import TilthError
+from training.llm.checkpoints import Checkpoint
 from training.llm.configs.posttraining import PosttrainingConfig
+from training.llm.generation import asked, samples
 from training.llm.program import Stopped, Workspace
 from training.llm.rows import Examples
+from training.llm.student import WRITES, Kind, Student, keep
 
 TRL = "1.16.0"
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -211,11 +214,37 @@ def fit(work: Workspace, trainer: Any, telling: Telling) -> None:
     shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
 
 
-def counted(found: Examples) -> dict[str, Any]:
-    """What a stage's result says of its examples."""
+def train(
+    work: Workspace,
+    config: PosttrainingConfig,
+    student: Student,
+    found: Examples,
+    trainer: Any,
+    kind: Kind = WRITES,
+) -> dict[str, Any]:
+    """Train to the end, store the checkpoint, and answer the stage's result."""
+    shown = [] if kind.scores else asked(work, config.samples)
+
+    def export(step: int, tokens: int, last: dict[str, float]) -> Checkpoint:
+        said = samples(
+            trainer.model,
+            student.chat,
+            shown,
+            student.stops,
+            student.tokenizer.pad_token_id,
+            config.sample_tokens,
+        )
+        return keep(work, student, config, trainer.model, step, tokens, last, kind, said)
+
+    telling = Telling(work, config, export)
+    fit(work, trainer, telling)
+    stored = export(trainer.state.global_step, telling.tokens, telling.last)
+    work.states.clear()
     return {
+        "checkpoint": stored.reference,
         "rows": len(found.rows),
         "examples": len(found.train),
         "validation_rows": len(found.validation),
         "left_out": dict(found.left_out),
+        "metrics": telling.last,
     }

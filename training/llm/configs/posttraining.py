@@ -57,6 +57,16 @@ class PosttrainingConfig(Config):
         None, "Steps between exported checkpoints; where empty only the last", minimum=1
     )
     log_every: int = setting(5, "Steps between points of the curves", minimum=1, advanced=True)
+    samples: int = setting(
+        4,
+        "Prompts that are answered at each checkpoint, to be looked at",
+        minimum=0,
+        maximum=64,
+        advanced=True,
+    )
+    sample_tokens: int = setting(
+        128, "Tokens of such an answer, at most", minimum=1, maximum=4096, advanced=True
+    )
     precision: str = setting(
         "auto",
         "Type of the arithmetic; auto is bf16 where the device has it",
