@@ -124,6 +124,8 @@ def check(wanted: Wanted) -> Plan:
     found = ready_stage(wanted.stage)
     chosen = preset(found.name, wanted.preset)
     config = config_of(found, chosen, wanted.settings)
+    if found.reads_folders and not getattr(config, "source", "").strip():
+        raise InvalidInput("Name a folder or a Hub id.", field="source")
     read = [_source(found, item) for item in wanted.inputs]
     _check_inputs(found, wanted.inputs)
     parts = {role: _part(getattr(wanted, role), role) for role in HOLDS}
@@ -155,8 +157,8 @@ def config_of(found: Stage, chosen: Preset, changes: Mapping[str, Any]) -> Confi
     return found.config_class.from_json({**chosen.settings, **storable(dict(changes))})
 
 
-def spec_of(plan: Plan, run: int) -> Spec:
-    """The plan as the program of run number ``run`` reads it."""
+def spec_of(plan: Plan, run: int, source_roots: Iterable[str] = ()) -> Spec:
+    """The plan as the program of run number ``run`` reads it; ``source_roots`` are the folders it may import from."""
     return Spec(
         stage=plan.stage.name,
         run=run,
@@ -166,6 +168,7 @@ def spec_of(plan: Plan, run: int) -> Spec:
         tokenizer=_as_part(plan.tokenizer),
         reference_model=_as_part(plan.reference_model),
         reward_model=_as_part(plan.reward_model),
+        source_roots=list(source_roots) if plan.stage.reads_folders else [],
     )
 
 

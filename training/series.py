@@ -46,15 +46,14 @@ class _Piece:
 def curves(job: Job) -> list[Curve]:
     """A job's series, the most telling first; long ones as means over equal spans of steps."""
     pieces = _pieces(job)
-    names = sorted(pieces, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
-    return [_curve(job, name, pieces[name]) for name in names[:MOST_SERIES]]
+    return [_curve(job, name, pieces[name]) for name in sorted(pieces, key=_rank)[:MOST_SERIES]]
 
 
 def newest_values(job: Job) -> list[dict[str, Any]]:
-    """``{name, step, value}`` of each series' last point."""
-    found = []
-    for name, pieces in sorted(_pieces(job).items()):
-        piece = pieces[-1]
+    """``{name, step, value}`` of each series' last point, the most telling first."""
+    found, pieces = [], _pieces(job)
+    for name in sorted(pieces, key=_rank):
+        piece = pieces[name][-1]
         point = JobMetric.objects.filter(job=job, name=name, attempt=piece.attempt, step=piece.last).first()
         if point is not None:
             found.append({"name": name, "step": point.step, "value": point.value})
@@ -96,6 +95,10 @@ def _drawn(run: Run) -> dict[str, Any]:
                 x["flops"] = [count * flops for count in seen]
         series[curve.name] = {"x": x, "y": curve.values}
     return {"run": run.pk, "name": f"{run.reference} {run.name}", "series": series}
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (FIRST.index(name) if name in FIRST else len(FIRST), name)
 
 
 def _tokens(steps: list[int], reported: Curve | None, each: float | None) -> list[float] | None:

@@ -22,6 +22,7 @@ Shoot = Callable[[Page, str], Path]
 PHONE = {"width": 390, "height": 844}
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SOON = 120_000
+FITS = "area => area._fullLayout.width <= area.clientWidth + 1"
 VALUES = "area => area.data.filter(trace => !trace.opacity).map(trace => trace.y.length)"
 
 
@@ -100,6 +101,7 @@ def test_curves_follow_a_run_and_keep_their_zoom(storage: Storage, page_for: Pag
     area = page.locator('[data-curve="loss"][data-drawn]')
     expect(area).to_be_visible(timeout=20_000)
     assert area.evaluate(VALUES) == [50]
+    wait_for(lambda: area.evaluate(FITS), "the plot fits its place beside the other one")
     area.evaluate("area => Plotly.relayout(area, {'xaxis.range': [10, 20]})")
     metrics(run, loss=loss(50, 60))
     wait_for(lambda: area.evaluate(VALUES) == [60], "the new points are drawn")

@@ -270,6 +270,33 @@ def test_the_command_runs_a_stage_and_prints_one_object(storage: Storage):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_model_is_imported_from_a_folder_at_the_shell(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    make_tokenizer(tmp_path / "tiny")
+    make_model(tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    said = json.loads(command("import", "--set", "source=tiny", "--set", "licence=MIT", "--wait", "--json"))
+    row = Run.objects.get().checkpoints.get()
+    assert said["checkpoints"] == [row.reference] and said["result"]["licence"] == "MIT"
+    assert (row.holds, row.architecture, row.scores) == ("model", "LlamaForCausalLM", False)
+
+
+def test_the_browser_imports_only_from_the_folders_that_the_operator_names(
+    storage: Storage, people: dict[str, User], settings: Any, tmp_path: Path
+):
+    settings.SOURCE_ROOTS = [tmp_path / "inbox"]
+    asked = Wanted(stage="import", settings={"source": "/etc"})
+    by_web = runs.launch(Actor(user=people["researcher"]), asked)
+    assert by_web.job.params["source_roots"] == [str(tmp_path / "inbox")]
+    cloned = runs.clone(Actor(user=people["researcher"]), runs.launch(ACTOR, asked))
+    assert cloned.job.params["source_roots"] == [str(tmp_path / "inbox")]
+    assert "source_roots" not in cloned.config and launched(storage).job.params["source_roots"] == []
+    with pytest.raises(InvalidInput, match="Name a folder"):
+        runs.launch(ACTOR, Wanted(stage="import"))
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_command_says_what_went_wrong_in_a_run(storage: Storage):
     prose(storage, count=1)
     with pytest.raises(CommandError, match="give only"):

@@ -62,6 +62,7 @@ def test_a_long_curve_is_thinned_to_means_over_spans_and_keeps_its_last_step(
 def test_the_loss_comes_first(run: Run):
     metrics(run, grad_norm={1: 1.0}, loss={1: 1.0}, learning_rate={1: 1.0})
     assert [curve.name for curve in series.curves(run.job)] == ["loss", "grad_norm", "learning_rate"]
+    assert [item["name"] for item in series.newest_values(run.job)] == ["loss", "grad_norm", "learning_rate"]
 
 
 def test_a_curve_can_be_drawn_by_step_and_time_and_by_tokens_where_they_are_known(run: Run):

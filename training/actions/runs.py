@@ -50,7 +50,7 @@ def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
     run.job = jobs.submit(
         actor,
         "training",
-        spec_of(plan, run.pk).to_json(),
+        spec_of(plan, run.pk, _source_roots(actor)).to_json(),
         title=run.name,
         idempotency_key=f"training:{run.pk}",
         priority=plan.priority,
@@ -113,6 +113,11 @@ def _steer(actor: Actor, run: Run, verb: str, act: Callable[[Actor, Job], Job]) 
     act(actor, run.job)
     audit.record(actor, f"run.{verb}", run.reference)
     return run
+
+
+def _source_roots(actor: Actor) -> list[str]:
+    """The folders of the server that somebody may import from; at the shell, what the account may read."""
+    return ["/"] if actor.is_system else [str(root) for root in settings.SOURCE_ROOTS]
 
 
 def _record_lineage(run: Run, plan: Plan) -> None:

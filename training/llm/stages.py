@@ -19,7 +19,7 @@ class Stage:
     ``train``, ``validation`` and ``evals`` list the dataset kinds allowed in each role; ``base`` says
     whether a checkpoint to start from is ``required``, ``optional`` or ``none``; ``makes`` is
     ``checkpoint`` or the dataset kind that its rows are. ``most_gpus`` is over how many devices its program
-    can share the work.
+    can share the work; ``reads_folders`` says that a setting ``source`` may name a folder of the server.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Stage:
     takes_reward_model: bool = False
     takes_reference: bool = False
     most_gpus: int = 1
+    reads_folders: bool = False
 
     @property
     def program(self) -> str:
@@ -134,6 +135,7 @@ _ALL = (
         "import_:ImportConfig",
         train=(),
         base="none",
+        reads_folders=True,
     ),
 )
 

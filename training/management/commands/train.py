@@ -1,6 +1,7 @@
 """``manage.py train``: launch a run of a stage; the same that the browser launches."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -106,7 +107,10 @@ class Command(BaseCommand):
 def wanted(options: dict[str, Any]) -> Wanted:
     """The options as a run to check."""
     roles = {"train": options["dataset"], "validation": options["validation"], "eval": options["evals"]}
-    config = ready_stage(options["stage"]).config_class
+    stage = ready_stage(options["stage"])
+    settings = read_assignments(stage.config_class, options["assignments"])
+    if stage.reads_folders and Path(settings.get("source", "")).is_dir():
+        settings["source"] = str(Path(settings["source"]).absolute())  # the job runs in another folder
     return Wanted(
         stage=options["stage"],
         name=options["name"],
@@ -116,7 +120,7 @@ def wanted(options: dict[str, Any]) -> Wanted:
         tokenizer=options["tokenizer"],
         reference_model=options["reference_model"],
         reward_model=options["reward_model"],
-        settings=read_assignments(config, options["assignments"]),
+        settings=settings,
         gpus=options["gpus"],
         priority=options["priority"],
     )

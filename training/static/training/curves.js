@@ -72,11 +72,12 @@ class Curves {
     const names = this.names();
     this.root.querySelector("[data-curves-empty]").hidden = names.length > 0;
     this.root.querySelector("[data-curves-help]").hidden = names.length === 0;
+    for (const name of names) this.areas.has(name) || this.add(name); // all of them first: each takes its place
     for (const name of names) this.chart(name);
   }
 
   chart(name) {
-    const area = this.areas.get(name) ?? this.add(name);
+    const area = this.areas.get(name);
     const base = themed();
     const data = this.runs.flatMap((run, index) => this.traces(run, name, base.colorway[index % base.colorway.length]));
     const layout = merge(base, {
@@ -116,7 +117,6 @@ class Curves {
     this.charts.append(figure);
     this.areas.set(name, area);
     this.widths.observe(area);
-    return area;
   }
 }
 
