@@ -4,7 +4,8 @@ Read from the newest 20,000 annotations, and kept for some minutes: pages stay q
 an interval says what a sample is worth.
 """
 
-from collections.abc import Hashable
+import functools
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,19 +76,28 @@ class Quality:
     reviews: dict[str, int]
 
 
-def quality(campaign: Campaign, role: str = Task.Role.NORMAL) -> Quality:
+Reading = Callable[[], list[Row]]
+"""The annotations that figures are read from, fetched when they are first asked for."""
+
+
+def reading_of(campaign: Campaign, role: str) -> Reading:
+    """One reading for all figures of a page."""
+    return functools.cache(lambda: rows(campaign, role=role))
+
+
+def quality(campaign: Campaign, role: str = Task.Role.NORMAL, read: Reading | None = None) -> Quality:
     """The figures of ordinary or of pilot tasks, at most five minutes old."""
     key = f"labeling:quality:{campaign.pk}:{role}"
     found = cache.get(key)
     if found is None:
-        found = measure(campaign, role)
+        found = measure(campaign, role, read)
         cache.set(key, found, FRESH_SECONDS)
     return found
 
 
-def measure(campaign: Campaign, role: str = Task.Role.NORMAL) -> Quality:
+def measure(campaign: Campaign, role: str = Task.Role.NORMAL, reading: Reading | None = None) -> Quality:
     """The figures as they are now."""
-    read = rows(campaign, role=role)
+    read = (reading or reading_of(campaign, role))()
     comparisons = [c for row in read if (c := comparison(row, row.labeler))]
     return Quality(
         annotations=len(read),
@@ -192,23 +202,25 @@ class Slice:
     accepted: Share | None
 
 
-def recent_slices(campaign: Campaign, by: str, role: str = Task.Role.NORMAL) -> list[Slice]:
+def recent_slices(campaign: Campaign, by: str, role: str, read: Reading) -> list[Slice]:
     """Quality and bias by cohort (:func:`slices`), at most five minutes old."""
     key = f"labeling:slices:{campaign.pk}:{role}:{by}"
     found: list[Slice] | None = cache.get(key)
     if found is None:
-        found = slices(campaign, by, role)
+        found = slices(campaign, by, role, read)
         cache.set(key, found, FRESH_SECONDS)
     return found
 
 
-def slices(campaign: Campaign, by: str, role: str = Task.Role.NORMAL) -> list[Slice]:
+def slices(
+    campaign: Campaign, by: str, role: str = Task.Role.NORMAL, reading: Reading | None = None
+) -> list[Slice]:
     """Quality and bias by cohort as they are now, of those who have submitted; groups of fewer than five people are not told."""
     working = Tally.objects.filter(campaign=campaign, submitted__gt=0).values("labeler")
     members = Member.objects.filter(campaign=campaign, user__in=working).values_list("user_id", flat=True)
     cohort = dict(Profile.objects.filter(user__memberships__campaign=campaign).values_list("user_id", by))
     groups = cohorts({user: cohort.get(user, "") for user in members})
-    known, read = gold.by_labeler(campaign), rows(campaign, role=role)
+    known, read = gold.by_labeler(campaign), (reading or reading_of(campaign, role))()
     found: dict[Hashable, Slice] = {
         name: _slice(campaign, name, users, known, read) for name, users in groups.items()
     }

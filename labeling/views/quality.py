@@ -27,7 +27,8 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
     """How far the labels can be trusted."""
     campaign = get_object_or_404(Campaign, pk=pk)
     role = Task.Role.PILOT if _asks_for_pilot(request, campaign) else Task.Role.NORMAL
-    found = quality.quality(campaign, role)
+    read = quality.reading_of(campaign, role)
+    found = quality.quality(campaign, role, read)
     name = who(me(request), campaign)
     people = User.objects.in_bulk([key for key in found.by_labeler if isinstance(key, int)])
     by_labeler = [(name(people[key]), bias) for key, bias in found.by_labeler.items() if key in people]
@@ -48,7 +49,7 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
         "by": by,
         "of": role.value,
         "has_pilot": campaign.tasks.filter(role=Task.Role.PILOT).exists(),
-        "slices": quality.recent_slices(campaign, by, role) if by in quality.COHORTS else [],
+        "slices": quality.recent_slices(campaign, by, role, read) if by in quality.COHORTS else [],
         "height": 60 + 28 * max(1, len(by_labeler)),
     }
     return render(request, "labeling/quality.html", context)
