@@ -115,7 +115,7 @@ def test_the_solve_rate_rises(
     assert result and result["checkpoint"] == "checkpoint:1/40"
     solved = series(workspace, "reward")
     assert sum(solved[-4:]) / 4 > sum(solved[:4]) / 4 + 0.2
-    held = series(workspace, "validation/reward")
+    held = series(workspace, "validation_reward")
     assert held[-1] > held[0]
     for name in ("kl", "entropy", "zero_spread", "length", "truncated", "reward_std"):
         assert len(series(workspace, name)) == 40, name

@@ -74,12 +74,12 @@ def test_a_reward_model_learns_what_people_preferred(
     work = job("reward", steps=25, learning_rate=3e-3, validation_share=0.25, validate_every=10)
     result = reward.run(work)
     assert result and result["validation_rows"] >= 5
-    accuracy = series(workspace, "validation/accuracy")
+    accuracy = series(workspace, "validation_accuracy")
     assert accuracy[-1] > 0.9 and len(accuracy) >= 3
     assert series(workspace, "loss")[-1] < series(workspace, "loss")[0]
     checkpoint, made = checkpoints.load(work.cache, storage, "checkpoints/1/25", tmp_path)
     assert checkpoint.architecture == "LlamaForSequenceClassification"
-    assert checkpoint.metrics["validation/accuracy"] == accuracy[-1]
+    assert checkpoint.metrics["validation_accuracy"] == accuracy[-1]
     model, chat = AutoModelForSequenceClassification.from_pretrained(made), Chat.of(made)
     row = pairs(60)[-1]
     texts = [conversation(chat, row["prompt"], row[side][0]) for side in ("chosen", "rejected")]
@@ -130,7 +130,7 @@ def test_dpo_moves_towards_what_was_preferred(
     work = job("dpo", steps=12, learning_rate=2e-3, validation_share=0.2, validate_every=6)
     result = dpo.run(work)
     assert result and result["checkpoint"] == "checkpoint:1/12"
-    accuracy = series(workspace, "validation/accuracy")
+    accuracy = series(workspace, "validation_accuracy")
     assert accuracy[-1] > 0.9
     assert (
         series(workspace, "margin")[-1] > 0 and series(workspace, "loss")[-1] < series(workspace, "loss")[0]

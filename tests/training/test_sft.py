@@ -1,6 +1,7 @@
 """Fine-tuning: what is learned from, packing, losses, resuming, LoRA, and the checkpoint that comes out."""
 
 import copy
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
-from tests.training.conftest import publish
+from tests.training.conftest import events, publish, start
 from tests.training.posttraining import CONTEXT, conversations, make_model, make_tokenizer, put
 from tilth.errors import InvalidInput, TilthError
 from tilth.storage import Storage
@@ -88,7 +89,7 @@ def test_it_learns_to_answer_and_the_checkpoint_is_whole(
     assert result and result["checkpoint"] == "checkpoint:1/60"
     losses = series(workspace, "loss")
     assert losses[-1] < losses[0] / 2
-    held = series(workspace, "validation/loss")
+    held = series(workspace, "validation_loss")
     assert held[-1] < held[0] / 2 and result["validation_rows"] >= 1
     assert series(workspace, "tokens") == sorted(series(workspace, "tokens"))
     assert checkpoints.read(storage, "checkpoints/1/30").step == 30
@@ -137,6 +138,77 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(
     assert work.states.steps() == [4] or work.states.steps() == [3]
     assert sft.run(job(run=2, attempt=2, steps=8))
     assert (series(workspace, "loss"), series(workspace, "tokens")) == whole
+
+
+def test_a_killed_run_goes_on_from_its_last_state(
+    job: Callable[..., Workspace], workspace: Any, monkeypatch: pytest.MonkeyPatch
+):
+    whole = sft.run(job(run=1, steps=8))
+    curve = series(workspace, "loss")
+    workspace.events.clear()
+    work = job(run=2, steps=8, save_every=2)
+
+    def killed(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if state.global_step == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trl_adapter.Telling, "on_step_begin", killed)
+        sft.run(work)
+    assert work.states.steps() == [2, 4]
+    assert series(workspace, "loss") == curve[:5]
+    again = sft.run(job(run=2, attempt=2, steps=8, save_every=2))
+    assert series(workspace, "loss") == [*curve[:5], *curve[4:]]
+    assert again["metrics"]["validation_loss"] == whole["metrics"]["validation_loss"]
+
+
+def test_a_run_killed_before_its_report_is_not_run_again(
+    job: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+):
+    first = sft.run(job(steps=1))
+    monkeypatch.setattr(sft, "prepare", None)
+    assert sft.run(job(steps=1, attempt=2)) == first
+
+
+@pytest.mark.parametrize("where", ["storage", "scratch"])
+def test_a_full_disk_keeps_the_state_before_and_says_so(
+    where: str, job: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+):
+    work = job(steps=6, save_every=2)
+    put_, save = Storage.put, torch.save
+
+    def full_storage(self: Storage, local: Path, key: str) -> None:
+        if "state/000000004" in key:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put_(self, local, key)
+
+    def full_scratch(value: Any, path: Any, *rest: Any, **more: Any) -> None:
+        if "checkpoint-4" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(value, path, *rest, **more)
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(TilthError, match="the one before it is kept") as caught,
+    ):
+        if where == "storage":
+            patch.setattr(Storage, "put", full_storage)
+        else:
+            patch.setattr(torch, "save", full_scratch)
+        sft.run(work)
+    assert caught.value.code == "disk_full" and work.states.steps() == [2]
+    assert sft.run(job(steps=6, save_every=2, attempt=2))
+
+
+def test_the_program_runs_from_the_command_line(storage: Storage, base: Part, job_dir: Callable[..., Path]):
+    """The program itself, in a process of its own: events, a result, nothing that needs the network."""
+    source = publish(storage, "talks", "conversations", conversations(8))
+    folder = job_dir(Spec("sft", 30, {**SMALL, "steps": 2}, [source], base))
+    process = start("training.llm.sft", folder, HF_HUB_OFFLINE="1")
+    assert process.wait() == 0
+    result = json.loads((folder / "attempt-1" / "result.json").read_text())
+    assert result["checkpoint"] == "checkpoint:30/2"
+    assert [e["value"] for e in events(folder) if e.get("name") == "loss"]
 
 
 def test_lora_trains_few_weights_and_stores_a_whole_model(
@@ -296,7 +368,7 @@ def test_another_trl_is_refused(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_metrics_have_our_names():
-    assert metric_name("eval_rewards/accuracies") == "validation/accuracy"
+    assert metric_name("eval_rewards/accuracies") == "validation_accuracy"
     assert metric_name("loss") == "loss" and metric_name("eval_runtime") == metric_name("epoch") == ""
 
 

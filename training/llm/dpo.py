@@ -12,12 +12,14 @@ from training.llm.pairs import preferred
 from training.llm.program import Workspace, main
 from training.llm.rows import examples
 from training.llm.student import WRITES, prepare, reference
-from training.llm.trl_adapter import arguments, datasets_of, ours, require_pin, train
+from training.llm.trl_adapter import arguments, datasets_of, finished, ours, require_pin, train
 
 
 def run(work: Workspace) -> dict[str, Any] | None:
     """Train on pairs and store ``checkpoint:<run>/<step>``; held-out accuracy is measured along the way."""
     require_pin()
+    if (done := finished(work)) is not None:
+        return done
     config = DpoConfig.from_json(work.spec.config)
     student = prepare(work, config)
     compared = reference(work, work.spec.reference_model, student)

@@ -20,7 +20,7 @@ from training.llm.rewards import Reward, model_reward, require_verifiers, verifi
 from training.llm.rollouts import sampler, tools_of, with_tools
 from training.llm.rows import Example, Examples, examples
 from training.llm.student import Student, prepare, reference
-from training.llm.trl_adapter import arguments, datasets_of, require_pin, train
+from training.llm.trl_adapter import arguments, datasets_of, finished, require_pin, train
 
 KL_OF_MODEL, KL_OF_VERIFIER = 0.05, 0.001
 MEASURED = 1e-9
@@ -30,6 +30,8 @@ MEASURED = 1e-9
 def run(work: Workspace) -> dict[str, Any] | None:
     """Train by reward and store ``checkpoint:<run>/<step>``; held-out problems are tried along the way."""
     require_pin()
+    if (done := finished(work)) is not None:
+        return done
     config = GrpoConfig.from_json(work.spec.config)
     student = prepare(work, config)
     student.model.config._name_or_path = str(reference(work, work.spec.reference_model, student))

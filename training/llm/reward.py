@@ -14,12 +14,14 @@ from training.llm.pairs import scored
 from training.llm.program import Workspace, main
 from training.llm.rows import examples
 from training.llm.student import SCORES, prepare
-from training.llm.trl_adapter import arguments, datasets_of, ours, require_pin, train
+from training.llm.trl_adapter import arguments, datasets_of, finished, ours, require_pin, train
 
 
 def run(work: Workspace) -> dict[str, Any] | None:
     """Train a reward model and store ``checkpoint:<run>/<step>``; held-out accuracy is measured along the way."""
     require_pin()
+    if (done := finished(work)) is not None:
+        return done
     config = RewardConfig.from_json(work.spec.config)
     student = prepare(work, config, SCORES)
     found = examples(work, config, lambda row: scored(student.chat, row, student.context, config.margin))

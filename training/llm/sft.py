@@ -10,7 +10,7 @@ from training.llm.configs.sft import SftConfig
 from training.llm.program import Workspace, main
 from training.llm.rows import Example, examples
 from training.llm.student import prepare
-from training.llm.trl_adapter import arguments, datasets_of, ours, require_pin, train
+from training.llm.trl_adapter import arguments, datasets_of, finished, ours, require_pin, train
 
 IGNORED = -100
 
@@ -18,6 +18,8 @@ IGNORED = -100
 def run(work: Workspace) -> dict[str, Any] | None:
     """Fine-tune and store ``checkpoint:<run>/<step>``."""
     require_pin()
+    if (done := finished(work)) is not None:
+        return done
     config = SftConfig.from_json(work.spec.config)
     student = prepare(work, config)
     found = examples(

@@ -6,7 +6,6 @@ that a tokenizer that was ready stays the same, hash for hash.
 """
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,25 +21,20 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging
 
 from tilth.errors import InvalidInput
 from training.llm.chat import Chat, named_tokens, specials_of, stored_template
 from training.llm.chat_template import TEMPLATE
 from training.llm.checkpoints import Checkpoint
 from training.llm.configs.posttraining import PosttrainingConfig
+from training.llm.export import copy_tokenizer, write_model
 from training.llm.program import Workspace
 from training.llm.record import record, template_hash, tokenizer_hash
 from training.llm.spec import Part
 from training.llm.special_tokens import PAD, SPECIAL_TOKENS
+from training.llm.trainer_state import with_room
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-)
 GREETING = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello"}]
 SCORING = "ForSequenceClassification"
 _MULTIPLE = 64
@@ -84,7 +78,9 @@ class Kind:
 
     def load(self, folder: Path, **more: Any) -> PreTrainedModel:
         """A model from a folder, in fp32 unless told otherwise."""
+        logging.disable_progress_bar()  # a job's log is no terminal
         settings = {"dtype": torch.float32, "attn_implementation": "sdpa"} | more
+        settings |= {"local_files_only": True, "use_safetensors": True}
         if self.scores:
             settings["num_labels"] = 1
         model: PreTrainedModel = self.loader.from_pretrained(folder, **settings)
@@ -114,7 +110,7 @@ def prepare(work: Workspace, config: PosttrainingConfig, kind: Kind = WRITES) ->
     if grown:
         folder = work.scratch / "base"
         model.save_pretrained(folder)
-    tokenizer, chat = AutoTokenizer.from_pretrained(files), Chat.of(files)
+    tokenizer, chat = AutoTokenizer.from_pretrained(files, local_files_only=True), Chat.of(files)
     stops = tuple(dict.fromkeys([*chat.stops, *_stops_of(model)]))
     _tell_ends(model, tokenizer, stops)
     lora = None
@@ -152,9 +148,9 @@ def reference(work: Workspace, part: Part | None, student: Student) -> Path:
 def dress(folder: Path, into: Path, template: str = "auto") -> None:
     """Write the tokenizer of a checkpoint's folder, ready for conversations, into another folder."""
     into.mkdir(parents=True, exist_ok=True)
-    for name in TOKENIZER_FILES:
-        if (folder / name).exists():
-            shutil.copyfile(folder / name, into / name)
+    copy_tokenizer(folder, into)
+    for old in ("special_tokens_map.json", "added_tokens.json"):  # older copies of what is changed below
+        (into / old).unlink(missing_ok=True)
     source = (stored_template(folder) if template == "auto" else "") or TEMPLATE
     if source == TEMPLATE:
         _add(into, list(SPECIAL_TOKENS))
@@ -201,41 +197,46 @@ def keep(
     LoRA's matrices are added to the base's, so that what is stored is a whole model; they themselves lie beside it
     in ``adapter/``. ``samples`` are what it answers now, shown on its page.
     """
-    made = work.scratch / f"export-{step}"
-    shutil.rmtree(made, ignore_errors=True)
-    whole = trained
-    if isinstance(trained, PeftModel):
-        trained.save_pretrained(str(made / "adapter"))
-        adapted = PeftModel.from_pretrained(kind.load(student.folder), made / "adapter")
-        whole = adapted.merge_and_unload()
-    _tell_ends(
-        whole, student.tokenizer, student.stops
-    )  # transformers' trainer set them to the tokenizer's one
-    whole.save_pretrained(made)
-    for file in student.files.iterdir():
-        shutil.copyfile(file, made / file.name)
-    if samples:
-        (made / "samples.json").write_text(json.dumps(list(samples), ensure_ascii=False))
-    checkpoint = Checkpoint(
-        run=work.spec.run,
-        step=step,
-        stage=work.spec.stage,
-        holds="model",
-        tokens=tokens,
-        parameters=sum(weight.numel() for weight in whole.parameters()),
-        architecture=whole.config.architectures[0],
-        context=int(whole.config.get_text_config().max_position_embeddings),
-        tokenizer_hash=tokenizer_hash(made),
-        template_hash=template_hash(made),
-        licence=student.base.licence,
-        config=config.to_json(),
-        metrics=metrics,
-        parents=work.spec.parents,
-        record=record(config.seed),
-    )
-    stored = work.store(made, checkpoint)
-    shutil.rmtree(made)
-    return stored
+    whole = _whole(work, student, trained, kind)
+    _tell_ends(whole, student.tokenizer, student.stops)  # TRL set them to what the tokenizer names alone
+
+    def write(made: Path) -> None:
+        write_model(whole, student.files, made)
+        if isinstance(trained, PeftModel):
+            trained.save_pretrained(str(made / "adapter"))
+        if samples:
+            (made / "samples.json").write_text(json.dumps(list(samples), ensure_ascii=False))
+
+    def stored(made: Path) -> Checkpoint:
+        checkpoint = Checkpoint(
+            run=work.spec.run,
+            step=step,
+            stage=work.spec.stage,
+            holds="model",
+            tokens=tokens,
+            parameters=sum(weight.numel() for weight in whole.parameters()),
+            architecture=whole.config.architectures[0],
+            context=int(whole.config.get_text_config().max_position_embeddings),
+            tokenizer_hash=tokenizer_hash(made),
+            template_hash=template_hash(made),
+            licence=student.base.licence,
+            config=config.to_json(),
+            metrics=metrics,
+            parents=work.spec.parents,
+            record=record(config.seed),
+        )
+        return work.store(made, checkpoint)
+
+    return with_room(work.scratch / f"export-{step}", write, stored)
+
+
+def _whole(work: Workspace, student: Student, trained: Any, kind: Kind) -> Any:
+    """The trained model without LoRA: its matrices added to those of its base."""
+    if not isinstance(trained, PeftModel):
+        return trained
+    adapter = work.scratch / "adapter"
+    trained.save_pretrained(str(adapter))
+    return PeftModel.from_pretrained(kind.load(student.folder), adapter).merge_and_unload()
 
 
 def _context(model: PreTrainedModel, config: PosttrainingConfig) -> int:

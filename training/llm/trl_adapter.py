@@ -5,6 +5,7 @@ the job's page, states and checkpoints to the storage. Its internals are relied 
 exactly and checked; golden tests hold mask, packing and losses. Nothing is sent anywhere.
 """
 
+import errno
 import math
 import shutil
 import time
@@ -14,20 +15,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
+from safetensors import SafetensorError
 from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 
 from tilth.errors import TilthError
-from training.llm.checkpoints import Checkpoint
+from training.llm.checkpoints import Checkpoint, no_room
 from training.llm.configs.posttraining import PosttrainingConfig
 from training.llm.generation import asked, samples
+from training.llm.hardware import Hardware
 from training.llm.program import Stopped, Workspace
 from training.llm.rows import Examples
 from training.llm.student import WRITES, Kind, Student, keep
 
 TRL = "1.16.0"
+FINISHED = "finished.json"
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 _LEFT_OUT = frozenset(
     {"epoch", "total_flos", "train_loss", "train_runtime", "num_tokens", "step_time"}
@@ -84,10 +87,7 @@ def arguments(
     work: Workspace, config: PosttrainingConfig, cls: type, steps: int, measured: bool, **more: Any
 ) -> Any:
     """TRL's settings for a run of ``steps``; ``measured`` says whether there are held-out examples."""
-    cuda = torch.cuda.is_available()
-    bf16 = config.precision == "bf16" or (
-        config.precision == "auto" and cuda and torch.cuda.is_bf16_supported()
-    )
+    hardware = Hardware.choose(config.precision)
     settings: dict[str, Any] = {
         "output_dir": str(work.scratch / "trainer"),
         "max_steps": steps,
@@ -99,8 +99,8 @@ def arguments(
         "warmup_steps": math.ceil(config.warmup * steps),
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.clip,
-        "bf16": bf16,
-        "use_cpu": not cuda,
+        "bf16": hardware.half,
+        "use_cpu": not hardware.is_gpu,
         "gradient_checkpointing": config.recompute,
         "logging_steps": config.log_every,
         "logging_first_step": True,
@@ -115,13 +115,14 @@ def arguments(
         "data_seed": config.seed,
         "report_to": "none",
         "disable_tqdm": True,
-        "dataloader_pin_memory": cuda,
+        "dataloader_pin_memory": hardware.is_gpu,
     }
     return cls(**{**settings, **more})
 
 
 def datasets_of(found: Examples) -> tuple[Dataset, Dataset | None]:
     """The examples as TRL reads them: those to train on in the run's order, and the held-out ones."""
+    disable_progress_bars()  # a job's log is no terminal
     train = Dataset.from_list(found.rows).select(found.train)
     return train, Dataset.from_list(found.validation) if found.validation else None
 
@@ -136,6 +137,7 @@ class Telling(TrainerCallback):  # type: ignore[misc]
     work: Workspace
     config: PosttrainingConfig
     export: Callable[[int, int, dict[str, float]], Any]
+    hardware: Hardware
     last: dict[str, float] = field(default_factory=dict)
     tokens: int = 0
     stopped: bool = False
@@ -160,6 +162,8 @@ class Telling(TrainerCallback):  # type: ignore[misc]
         logs = logs or {}
         if "num_tokens" in logs:
             self._count(logs, state.global_step)
+        if "loss" in logs:
+            self.work.report.metric("memory", float(self.hardware.memory()), state.global_step)
         for name, value in logs.items():
             shown = metric_name(name)
             if shown and isinstance(value, int | float):
@@ -193,11 +197,16 @@ class Telling(TrainerCallback):  # type: ignore[misc]
 
 
 def metric_name(name: str) -> str:
-    """Our name for one of TRL's; those of held-out examples begin with ``validation/``. Empty: not shown."""
-    prefix, plain = ("validation/", name.removeprefix("eval_")) if name.startswith("eval_") else ("", name)
+    """Our name for one of TRL's; those of held-out examples begin with ``validation_``. Empty: not shown."""
+    prefix, plain = ("validation_", name.removeprefix("eval_")) if name.startswith("eval_") else ("", name)
     if plain in _LEFT_OUT:
         return ""
     return prefix + _NAMES.get(plain, plain)
+
+
+def _error_of(error: Exception) -> OSError:
+    """The error of writing behind an error of a library."""
+    return error if isinstance(error, OSError) else OSError(errno.EIO, str(error))
 
 
 def fit(work: Workspace, trainer: Any, telling: Telling) -> None:
@@ -206,7 +215,11 @@ def fit(work: Workspace, trainer: Any, telling: Telling) -> None:
         trainer.remove_callback(noisy)
     trainer.add_callback(telling)
     found = work.states.load_newest(work.cache, work.scratch)
-    trainer.train(resume_from_checkpoint=str(found[1]) if found else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(found[1]) if found else None)
+    except (OSError, SafetensorError) as error:  # TRL saves its state to the scratch first
+        full = f"os error {errno.ENOSPC}" in str(error)
+        raise no_room(OSError(errno.ENOSPC, str(error)) if full else _error_of(error)) from error
     if telling.stopped:
         raise Stopped
     if trainer.eval_dataset is not None:
@@ -236,11 +249,10 @@ def train(
         )
         return keep(work, student, config, trainer.model, step, tokens, last, kind, said)
 
-    telling = Telling(work, config, export)
+    telling = Telling(work, config, export, Hardware.choose(config.precision))
     fit(work, trainer, telling)
     stored = export(trainer.state.global_step, telling.tokens, telling.last)
-    work.states.clear()
-    return {
+    result = {
         "checkpoint": stored.reference,
         "rows": len(found.rows),
         "examples": len(found.train),
@@ -248,3 +260,12 @@ def train(
         "left_out": dict(found.left_out),
         "metrics": telling.last,
     }
+    work.report.storage.write_json(f"{work.report.prefix}/{FINISHED}", result)
+    work.states.clear()
+    return result
+
+
+def finished(work: Workspace) -> dict[str, Any] | None:
+    """The result of a run that was killed between its end and its report, else ``None``."""
+    storage, key = work.report.storage, f"{work.report.prefix}/{FINISHED}"
+    return dict(storage.read_json(key)) if storage.exists(key) else None
