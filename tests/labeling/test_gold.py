@@ -14,6 +14,8 @@ from labeling.actions.drafts import Save
 from labeling.models.annotations import Annotation
 from labeling.models.campaigns import Campaign, Member
 from labeling.models.tasks import Assignment
+from labeling.protocol.letters import to_page
+from labeling.protocol.registry import kind_of
 from labeling.queue import gold_due
 from tests.labeling.campaigns import campaign, join, task
 from tests.labeling.test_kinds import GOOD
@@ -207,7 +209,8 @@ def as_seen(client, user, made):
     sent.append(post(client, "prefetch", {}, made.pk))
     held = Assignment.objects.get(labeler=user, campaign=made, state="held")
     sent.append(client.get(reverse("labeling:assignment", args=[held.pk])))
-    save = {"token": held.hold_token, "revision": 0, "payload": GOOD["preference"], "inputs": {"typed": 9}}
+    payload = to_page(kind_of(made.kind), GOOD["preference"], held.display["order"])
+    save = {"token": held.hold_token, "revision": 0, "payload": payload, "inputs": {"typed": 9}}
     sent.append(post(client, "draft", save, held.pk))
     sent.append(client.get(reverse("labeling:work")))
     sent.append(client.get(reverse("labeling:history", args=[held.pk])))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import Troubles, chromium_path
+from tests.conftest import Troubles
 
 
 def test_people_has_everyone(people, client_for):
@@ -15,12 +15,6 @@ def test_storage_is_the_settings_own(storage, settings):
     storage.write_bytes("jobs/1/x", b"1")
     assert storage.url == settings.STORAGE
     assert storage.list("jobs") == ["jobs/1/x"]
-
-
-def test_a_missing_chromium_fails_with_advice(monkeypatch):
-    monkeypatch.setenv("TILTH_CHROMIUM", "/nowhere/chromium")
-    with pytest.raises(pytest.fail.Exception, match="make test"):
-        chromium_path("")
 
 
 @pytest.mark.browser
