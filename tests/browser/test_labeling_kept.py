@@ -215,7 +215,7 @@ def test_what_a_browser_kept_never_overwrites_what_was_saved_elsewhere_since(pag
     expect(here.locator("[data-status]")).to_contain_text("kept in this browser")
     # Chromium's emulation of a lost network lets the last words of a page through that goes away: on a train
     # they would not arrive either.
-    here.evaluate("window.fetch = () => Promise.reject(new TypeError('no network'))")
+    here.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('no network')); }")
     here.goto("about:blank")
     open_task(there, made).fill("Written at the desk.")
     expect(there.locator("[data-status]")).to_contain_text("Saved", timeout=10_000)
