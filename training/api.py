@@ -65,6 +65,7 @@ class StageOut(Schema):
     needs_tokenizer: bool
     takes_reward_model: bool
     takes_reference: bool
+    makes: str
     most_gpus: int
     settings: list[SettingOut]
     presets: list[PresetOut]
@@ -100,13 +101,14 @@ class LaunchIn(Schema):
     tokenizer: str = ""
     reference_model: str = ""
     reward_model: str = ""
+    output: str = ""
     settings: dict[str, Any] = {}
     gpus: int | None = None
     priority: int = 0
 
     def wanted(self) -> Wanted:
         """The same as the actions take it."""
-        plain = ("stage", "name", "preset", *HOLDS, "settings", "gpus", "priority")
+        plain = ("stage", "name", "preset", *HOLDS, "output", "settings", "gpus", "priority")
         inputs = tuple(Input(item.reference, item.role, item.weight, item.epochs) for item in self.inputs)
         return Wanted(inputs=inputs, **{name: getattr(self, name) for name in plain})
 
@@ -120,13 +122,14 @@ class CloneIn(Schema):
     tokenizer: str | None = None
     reference_model: str | None = None
     reward_model: str | None = None
+    output: str | None = None
     settings: dict[str, Any] = {}
     gpus: int | None = None
     priority: int | None = None
 
     def changes(self) -> dict[str, Any]:
         """The given ones as the action takes them."""
-        names = ("name", *HOLDS, "gpus", "priority")
+        names = ("name", *HOLDS, "output", "gpus", "priority")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.inputs is not None:
             given["inputs"] = tuple(Input(i.reference, i.role, i.weight, i.epochs) for i in self.inputs)
@@ -160,6 +163,7 @@ class RunOut(Schema):
     inputs: list[dict[str, Any]]
     parts: dict[str, str]
     parent: str | None
+    version: str | None
     job: str | None
     progress: float
     waits_for: str
@@ -178,6 +182,11 @@ class RunOut(Schema):
     def resolve_parent(run: Run) -> str | None:
         """The run that it was cloned from."""
         return run.parent.reference if run.parent else None
+
+    @staticmethod
+    def resolve_version(run: Run) -> str | None:
+        """The dataset version that it makes, where it makes one."""
+        return run.version.reference if run.version else None
 
     @staticmethod
     def resolve_job(run: Run) -> str | None:

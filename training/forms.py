@@ -87,7 +87,7 @@ class LaunchForm(forms.Form):
 
     def _add_parts(self) -> None:
         stage = self.stage
-        writing = _checkpoint_choices("base", scores=None if stage.name == "reward" else False)
+        writing = _checkpoint_choices("base", scores=None if stage.takes_scorer else False)
         if stage.base != "none":
             self.fields["base"] = _part("Base", writing, required=stage.base == "required")
         if stage.needs_tokenizer:
@@ -96,12 +96,17 @@ class LaunchForm(forms.Form):
             field = _part("Reference model", writing)
             field.help_text = "What it is compared with; the base where none is chosen."
             self.fields["reference_model"] = field
+        if stage.makes_rows:
+            said = "The rows become its next version." if stage.needs_dataset else "Empty: figures alone."
+            self.fields["output"] = forms.CharField(
+                label="Dataset to make", max_length=100, required=stage.needs_dataset, help_text=said
+            )
         if stage.takes_reward_model:
             self.fields["reward_model"] = _part(
                 "Reward model", _checkpoint_choices("reward_model", scores=True)
             )
         for role in ("validation", "eval"):
-            if kinds_of(stage, role):
+            if role != stage.role and kinds_of(stage, role):
                 self.fields[role] = forms.ChoiceField(
                     label={"validation": "Validation data", "eval": "Evaluation data"}[role],
                     required=False,
@@ -119,9 +124,15 @@ class LaunchForm(forms.Form):
         return [self[name] for name in ("validation", "eval") if name in self.fields]
 
     @property
+    def how(self) -> list[forms.BoundField]:
+        """The fields about the run itself."""
+        return [self[name] for name in ("name", "output", "priority") if name in self.fields]
+
+    @property
     def plain(self) -> list[forms.BoundField]:
-        """The settings that most people look at."""
-        return [self[f"{PREFIX}{item.name}"] for item in self.settings if not item.advanced]
+        """The settings that most people look at, and the devices, which a preset chooses too."""
+        chosen = [self[f"{PREFIX}{item.name}"] for item in self.settings if not item.advanced]
+        return [*chosen, self["gpus"]]
 
     @property
     def advanced(self) -> list[forms.BoundField]:
@@ -172,6 +183,7 @@ class LaunchForm(forms.Form):
             preset=data["preset"],
             inputs=(*inputs, *held),
             **{role: data.get(role) or "" for role in HOLDS},
+            output=data.get("output") or "",
             settings=data["settings"],
             gpus=data["gpus"],
             priority=data["priority"],
@@ -185,19 +197,14 @@ def read_rows(data: QueryDict) -> list[dict[str, str]]:
     return [row for row in rows if row["dataset"]]
 
 
-def inputs_of(rows: Iterable[Mapping[str, str]]) -> list[Input]:
-    """The rows as inputs; raises :class:`InvalidInput` for a weight that is no number."""
-    return [
-        Input(
-            row["dataset"], "train", _number(row["weight"], "weight") or 1.0, _number(row["epochs"], "epochs")
-        )
-        for row in rows
-    ]
+def inputs_of(stage: Stage, rows: Iterable[Mapping[str, str]]) -> list[Input]:
+    """The rows as what a stage reads in the first place; raises :class:`InvalidInput` for a weight that is no number."""
+    return [Input(row["dataset"], stage.role, _weight(row), _number(row["epochs"], "epochs")) for row in rows]
 
 
 def versions_for(stage: Stage) -> list[tuple[str, str]]:
-    """The versions that a stage can train on, as choices."""
-    return _version_choices(stage.train)
+    """The versions that a stage can read in the first place, as choices."""
+    return _version_choices(kinds_of(stage, stage.role))
 
 
 def rows_of(run: Run) -> list[dict[str, str]]:
@@ -209,17 +216,24 @@ def rows_of(run: Run) -> list[dict[str, str]]:
             "epochs": f"{item['epochs']:g}" if item["epochs"] is not None else "",
         }
         for item in run.inputs
-        if item["role"] == "train"
+        if item["role"] == run.stage_info.role
     ]
 
 
 def initial_of(run: Run) -> dict[str, Any]:
     """A run's other answers as the form's."""
-    held = {item["role"]: item["reference"] for item in run.inputs if item["role"] != "train"}
+    primary = run.stage_info.role
+    held = {item["role"]: item["reference"] for item in run.inputs if item["role"] != primary}
+    output = {"output": run.version.dataset.name} if run.version else {}
     parts = {role: part.reference for role, part in run.parts.items()}
     values = {f"{PREFIX}{name}": value for name, value in run.config.items()}
     job = {"gpus": run.job.gpus, "priority": run.job.priority} if run.job else {}
-    return {"name": run.name, "preset": run.preset, **held, **parts, **values, **job}
+    return {"name": run.name, "preset": run.preset, **output, **held, **parts, **values, **job}
+
+
+def _weight(row: Mapping[str, str]) -> float:
+    given = _number(row["weight"], "weight")
+    return 1.0 if given is None else given
 
 
 def _number(text: str, name: str) -> float | None:

@@ -1,14 +1,20 @@
 """The training app's job kind: one for all stages, run on the queue ``gpu``."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 
 from tilth.accounts.actors import Actor
+from tilth.datasets import actions as datasets
+from tilth.datasets.manifest import Manifest
+from tilth.datasets.models import DatasetVersion
 from tilth.errors import TilthError
 from tilth.jobs.models import Job
 from tilth.jobs.registry import JobKind, register
+from tilth.storage import Storage
 from training import extra
 from training.actions.checkpoints import reconcile
 from training.actions.runs import settle_cost
@@ -41,7 +47,33 @@ def close(job: Job) -> None:
 
 
 def finish(job: Job, result: dict[str, Any]) -> None:
-    """What the run has made is stored by its program already."""
+    """Publish the rows that the run has made; its checkpoints are stored already."""
+    run = Run.objects.with_objects().filter(job=job).first()
+    if run is not None and run.version is not None:
+        _publish(run, run.version, job, result)
+    close(job)
+
+
+def _publish(run: Run, version: DatasetVersion, job: Job, result: dict[str, Any]) -> None:
+    """May run again after a crash: publishing the same manifest is harmless."""
+    if version.state == DatasetVersion.State.FAILED:
+        version = datasets.reopen_version(ACTOR, version)
+    manifest = Manifest.from_json(Storage(settings.STORAGE).read_bytes(result["manifest_key"]))
+    known = replace(
+        manifest,
+        parents=[*manifest.parents, run.reference],
+        producer=job.reference,
+        code_version=job.code_version,
+    )
+    datasets.publish_version(ACTOR, version, known)
+
+
+def give_up(job: Job) -> None:
+    """The run failed or was cancelled: its version does not come to be (a retry takes it up again)."""
+    run = Run.objects.with_objects().filter(job=job).first()
+    if run is not None and run.version is not None:
+        reason = (job.error or {}).get("message", "") or f"the run was {job.state}"
+        datasets.fail_version(ACTOR, run.version, reason)
     close(job)
 
 
@@ -58,7 +90,7 @@ TRAINING = register(
         command=command,
         permission="training.run",
         on_success=finish,
-        on_end=close,
+        on_end=give_up,
         on_artifact=take_in,
         url=run_url,
         queue="gpu",

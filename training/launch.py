@@ -11,7 +11,7 @@ from typing import Any
 
 from tilth.datasets.models import DatasetVersion
 from tilth.errors import InvalidInput, NotFound, TilthError
-from tilth.text.reference import parse_reference
+from tilth.text.reference import check_name, parse_reference
 from tilth.text.storable import storable
 from training.llm.config import Config
 from training.llm.presets import Preset, preset
@@ -69,7 +69,8 @@ class Input:
 class Wanted:
     """What somebody asks for. References are texts; ``settings`` replace the preset's, by name.
 
-    ``gpus`` is the preset's where not given.
+    ``gpus`` is the preset's where not given; ``output`` names the dataset that gets the rows of a stage which
+    makes some.
     """
 
     stage: str
@@ -80,6 +81,7 @@ class Wanted:
     tokenizer: str = ""
     reference_model: str = ""
     reward_model: str = ""
+    output: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     gpus: int | None = None
     priority: int = 0
@@ -99,6 +101,7 @@ class Plan:
     tokenizer: Checkpoint | None
     reference_model: Checkpoint | None
     reward_model: Checkpoint | None
+    output: str
     gpus: int
     priority: int
 
@@ -138,6 +141,7 @@ def check(wanted: Wanted) -> Plan:
         sources=tuple(source for source, _ in read),
         versions=tuple(version for _, version in read),
         **parts,
+        output=_output(found, wanted.output.strip()),
         gpus=_gpus(chosen.gpus if wanted.gpus is None else wanted.gpus, found, config),
         priority=_priority(wanted.priority),
     )
@@ -157,8 +161,13 @@ def config_of(found: Stage, chosen: Preset, changes: Mapping[str, Any]) -> Confi
     return found.config_class.from_json({**chosen.settings, **storable(dict(changes))})
 
 
-def spec_of(plan: Plan, run: int, source_roots: Iterable[str] = ()) -> Spec:
-    """The plan as the program of run number ``run`` reads it; ``source_roots`` are the folders it may import from."""
+def spec_of(
+    plan: Plan, run: int, version: DatasetVersion | None = None, source_roots: Iterable[str] = ()
+) -> Spec:
+    """The plan as the program of run number ``run`` reads it.
+
+    ``version`` is the one reserved for its rows, ``source_roots`` the folders that it may import from.
+    """
     return Spec(
         stage=plan.stage.name,
         run=run,
@@ -168,6 +177,7 @@ def spec_of(plan: Plan, run: int, source_roots: Iterable[str] = ()) -> Spec:
         tokenizer=_as_part(plan.tokenizer),
         reference_model=_as_part(plan.reference_model),
         reward_model=_as_part(plan.reward_model),
+        dataset={"name": version.dataset.name, "number": version.number} if version else None,
         source_roots=list(source_roots) if plan.stage.reads_folders else [],
     )
 
@@ -182,6 +192,7 @@ def wanted_of(run: Run) -> Wanted:
             Input(item["reference"], item["role"], item["weight"], item["epochs"]) for item in run.inputs
         ),
         **{role: part.reference for role, part in run.parts.items()},
+        output=run.version.dataset.name if run.version else "",
         settings=run.config,
         gpus=run.job.gpus if run.job else None,
         priority=run.job.priority if run.job else 0,
@@ -194,7 +205,7 @@ def kinds_of(found: Stage, role: str) -> tuple[str, ...]:
 
 
 def _source(found: Stage, item: Input) -> tuple[Source, DatasetVersion]:
-    where = _field(item.role)
+    where = _field(found, item.role)
     if item.role not in ROLES:
         raise InvalidInput(f"{item.role!r} is no role; there are: {', '.join(ROLES)}.", field="role")
     if not (0 < item.weight <= MOST_WEIGHT and (item.epochs is None or 0 < item.epochs <= MOST_WEIGHT)):
@@ -234,26 +245,41 @@ def _version(reference: str, where: str) -> DatasetVersion:
 
 def _check_inputs(found: Stage, inputs: Iterable[Input]) -> None:
     by_role = {role: [item.reference for item in inputs if item.role == role] for role in ROLES}
-    if found.train and not by_role["train"]:
+    kinds = kinds_of(found, found.role)
+    if kinds and not by_role[found.role]:
         raise InvalidInput(
-            f"{found.title} needs a dataset of {' or '.join(found.train)}: choose one.", field="dataset"
+            f"{found.title} needs a dataset of {' or '.join(kinds)}: choose one.", field="dataset"
         )
     for role, references in by_role.items():
         twice = {reference for reference in references if references.count(reference) > 1}
         if twice:
             raise InvalidInput(
-                f"{min(twice)} is named twice: give it a larger weight instead.", field=_field(role)
+                f"{min(twice)} is named twice: give it a larger weight instead.", field=_field(found, role)
             )
     for role in ("validation", "eval"):
         shared = set(by_role["train"]) & set(by_role[role])
         if shared:
             raise InvalidInput(
-                f"{min(shared)} is trained on: what is measured must be held out.", field=_field(role)
+                f"{min(shared)} is trained on: what is measured must be held out.", field=_field(found, role)
             )
 
 
-def _field(role: str) -> str:
-    return "dataset" if role == "train" else role
+def _field(found: Stage, role: str) -> str:
+    """The form's field for a role: what a stage reads in the first place comes in rows."""
+    return "dataset" if role in ("train", found.role) else role
+
+
+def _output(found: Stage, name: str) -> str:
+    if not name:
+        if found.needs_dataset:
+            raise InvalidInput(f"{found.title} makes a dataset: name it.", field="output")
+        return ""
+    if not found.makes_rows:
+        raise InvalidInput(f"{found.title} makes checkpoints and no dataset: leave it out.", field="output")
+    try:
+        return check_name(name)
+    except TilthError as error:
+        raise InvalidInput(error.message, code=error.code, field="output") from None
 
 
 def _part(reference: str, role: str) -> Checkpoint | None:
@@ -296,7 +322,7 @@ def _check_base(found: Stage, base: Checkpoint | None) -> None:
         raise InvalidInput(f"{found.title} starts from a model: choose a base checkpoint.", field="base")
     if found.base == "none" and base is not None:
         raise InvalidInput(f"{found.title} starts from nothing: leave the base out.", field="base")
-    if base is not None and base.scores and found.name != "reward":
+    if base is not None and base.scores and not found.takes_scorer:
         raise InvalidInput(f"{base.reference} scores and does not write: choose another base.", field="base")
 
 
@@ -328,7 +354,7 @@ def _priority(wanted: int) -> int:
 
 
 def _name(found: Stage, wanted: Wanted) -> str:
-    read = [item.reference for item in wanted.inputs if item.role == "train"]
+    read = [item.reference for item in wanted.inputs if item.role == found.role]
     more = f" and {len(read) - 2} more" if len(read) > 2 else ""
     given = storable(wanted.name).strip() or (
         f"{found.title} on {' and '.join(read[:2])}{more}" if read else found.title

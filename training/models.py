@@ -34,6 +34,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             "tokenizer__run",
             "reference_model__run",
             "reward_model__run",
+            "version__dataset",
         )
 
     def under_way(self) -> "RunQuerySet":
@@ -77,6 +78,13 @@ class Run(models.Model):
     )
     reward_model = models.ForeignKey(
         "Checkpoint", null=True, blank=True, on_delete=models.PROTECT, related_name="rewarded_runs"
+    )
+    version = models.OneToOneField(
+        "datasets.DatasetVersion",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="training_run",
+        help_text="what it makes, where its stage makes rows; reserved at the launch",
     )
     job = models.OneToOneField("jobs.Job", null=True, on_delete=models.PROTECT, related_name="training_run")
     parent = models.ForeignKey(

@@ -55,9 +55,34 @@ def setting_rows(run: Run) -> list[SettingRow]:
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of an evaluation: the version that was measured on, value and interval."""
+
+    version: str
+    name: str
+    value: str
+    interval: str
+    count: str
+
+
 def result_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """A result's values, nested ones by their path."""
-    return [(name, shown(value)) for name, value in flat(result)]
+    """A result's values, nested ones by their path; figures have a table of their own."""
+    plain = {name: value for name, value in result.items() if name not in ("figures", "manifest_key")}
+    return [(name, shown(value)) for name, value in flat(plain)]
+
+
+def figure_rows(result: dict[str, Any]) -> list[Figure]:
+    """The figures of an evaluation's result."""
+    rows = []
+    for version, figures in (result.get("figures") or {}).items():
+        for name, figure in figures.items():
+            low, high = figure.get("low"), figure.get("high")
+            interval = "" if low is None or high is None else f"{shown(low)} to {shown(high)}"
+            rows.append(
+                Figure(version, name, shown(figure.get("value")), interval, shown(figure.get("count")))
+            )
+    return rows
 
 
 def record_rows(record: dict[str, Any]) -> list[tuple[str, str]]:

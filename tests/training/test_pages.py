@@ -128,6 +128,9 @@ def test_another_preset_fills_the_settings_anew(client: Client):
     page = text(client.get(reverse("training:settings"), asked))
     assert 'name="set-vocabulary" value="65536"' in page and "checked" in page
     assert client.get(reverse("training:settings"), {**asked, "preset": "x"}).status_code == 400
+    for name, gpus in (("smoke", 0), ("full", 1)):
+        page = text(client.get(reverse("training:settings"), {"stage": "sft", "preset": name}))
+        assert f'name="gpus" value="{gpus}"' in page
 
 
 def test_a_launch_by_the_form_is_what_was_typed(storage: Storage, client: Client):
@@ -166,6 +169,7 @@ def test_a_launch_by_the_form_is_what_was_typed(storage: Storage, client: Client
         ({"dataset": ["nothing@1"]}, None, "no dataset version nothing@1"),
         ({"weight": ["much"]}, None, "weight is a number"),
         ({"weight": ["-1"]}, None, "above zero"),
+        ({"weight": ["0"]}, None, "above zero"),
         ({"validation": "nothing@1"}, "validation", "not one of the available choices"),
     ],
 )
@@ -187,6 +191,42 @@ def test_the_preview_tells_what_it_will_take_and_writes_nothing(storage: Storage
     page = text(client.post(reverse("training:preview"), form()))
     assert "tokens" in page and "its time is not known" in page
     assert not Run.objects.exists()
+
+
+def test_a_stage_that_measures_reads_its_rows_for_that_and_may_keep_items(storage: Storage, client: Client):
+    prose(storage)
+    model = checkpoint(launched(storage), 4, "model")
+    address = reverse("training:new") + f"?stage=evaluate&base={model.reference}"
+    page = text(client.get(address))
+    assert "Dataset to make" in page and "Empty: figures alone." in page and "drawn by weight" not in page
+    sent = {
+        "stage": "evaluate",
+        "preset": "default",
+        "gpus": "0",
+        "priority": "0",
+        "dataset": ["prose@1"],
+        "weight": [""],
+        "epochs": [""],
+        "base": model.reference,
+        "output": "items",
+        "set-format": "plain",
+        "set-samples": "1",
+        "set-tries": "1",
+        "set-temperature": "0",
+        "set-top_p": "1",
+        "set-max_tokens": "8",
+        "set-batch": "4",
+        "set-seed": "0",
+    }
+    response = client.post(address, sent)
+    assert response.status_code == 302, response.context["form"].errors
+    run = Run.objects.get(stage="evaluate")
+    assert (run.inputs[0]["role"], run.version.reference, run.base) == ("eval", "items@1", model)
+    again = text(client.get(reverse("training:new") + f"?from={run.pk}"))
+    assert 'value="items"' in again and '<option value="prose@1" selected>' in again
+    assert "items@1" in text(client.get(reverse("training:run", args=[run.pk])))
+    wrong = client.post(address, {**sent, "output": "prose"})
+    assert "in use for documents" in str(wrong.context["form"].errors["output"])
 
 
 def test_a_clone_begins_with_what_the_run_was_asked_for(storage: Storage, client: Client):

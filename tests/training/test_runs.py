@@ -8,25 +8,27 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from tests.tilth.published import publish
-from tests.training.launching import ACTOR, checkpoint, launched, metrics, prose, wanted
+from tests.training.launching import ACTOR, checkpoint, launched, metrics, prose, wanted, with_state
 from tests.training.posttraining import conversations, make_model, make_tokenizer, put
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry, User
 from tilth.datasets.lineage import ancestors, descendants
-from tilth.datasets.models import Lineage
+from tilth.datasets.models import DatasetVersion, Lineage
 from tilth.datasets.schemas import row_id
-from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from tilth.errors import Conflict, InvalidInput, NotFound, PermissionDenied, TilthError
 from tilth.jobs.models import Attempt, DeviceLease, Job
 from tilth.jobs.registry import get
 from tilth.jobs.runner import run_inline
 from tilth.storage import Storage
 from training import extra
 from training.actions import checkpoints, runs
-from training.jobs import close, take_in
-from training.launch import Input, Wanted
+from training.estimates import estimate
+from training.jobs import close, give_up, take_in
+from training.launch import Input, Wanted, check, wanted_of
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import store
 from training.models import Checkpoint, Run
@@ -248,6 +250,131 @@ def test_a_model_is_fine_tuned_from_a_checkpoint_with_curves_and_lineage(storage
     parents = {(edge.parent, edge.relation) for edge in ancestors(run.reference, 1)}
     assert parents == {("chats@1", "trained_on"), (base.reference, "started_from")}
     assert run.checkpoints.last().reference in {edge.child for edge in descendants("prose@1")}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tokenizer_and_then_a_model_are_made_by_two_commands(storage: Storage, client_for: Any):
+    prose(storage, count=400)
+    learn = ("tokenizer", "--dataset", "prose@1", "--preset", "smoke", "--set", "vocabulary=320")
+    learned = json.loads(command(*learn, "--wait", "--json"))
+    tokenizer = learned["checkpoints"][0]
+    settings = ("steps=6", "checkpoint_every=3", "keep=0", "save_every=3", "validate_every=3")
+    said = json.loads(
+        command(
+            *("pretrain", "--dataset", "prose@1", "--tokenizer", tokenizer, "--preset", "smoke"),
+            *(part for text in settings for part in ("--set", text)),
+            *("--wait", "--json"),
+        )
+    )
+    run = Run.objects.with_objects().get(stage="pretrain")
+    assert said["state"] == "succeeded" and run.tokenizer.reference == tokenizer
+    assert [(row.step, row.state) for row in run.checkpoints.all()] == [(3, "pruned"), (6, "kept")]
+    (drawn,) = overlay([run])
+    loss = drawn["series"]["loss"]
+    assert list(drawn["series"])[:3] == ["loss", "validation_loss", "bits_per_byte"]
+    assert loss["x"]["tokens"] == [step * 8 * 64 for step in loss["x"]["step"]]
+    assert set(loss["x"]) == {"step", "seconds", "tokens", "flops"}
+    last = run.checkpoints.last()
+    planned = estimate(check(wanted_of(run)))
+    assert last.parameters == planned.parameters and planned.measured == 1
+    page = client_for("researcher").get(reverse("training:samples", args=[run.pk])).content.decode()
+    assert "Step 6" in page
+
+
+def a_model(storage: Storage, tmp_path: Path) -> Checkpoint:
+    """A tiny model that a run has made."""
+    first = launched(storage)
+    make_tokenizer(tmp_path / "base")
+    make_model(tmp_path / "base")
+    put(storage, tmp_path / "base", first.pk)
+    return checkpoints.register(ACTOR, first, 0)
+
+
+def asked(storage: Storage) -> None:
+    """Three prompts as ``asked@1``."""
+    rows = [
+        {"id": row_id("asked", n), "messages": [{"role": "user", "content": f"Say {n}."}]} for n in range(3)
+    ]
+    publish(storage, "asked", "prompts", rows)
+
+
+def sampling(base: Checkpoint, **changes: Any) -> Wanted:
+    given = {"settings": {"max_tokens": 4}, "output": "answers", "inputs": (Input("asked@1"),)}
+    return Wanted(**{"stage": "sample", "base": base.reference, **given, **changes})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_answers_become_a_version_that_knows_its_model(storage: Storage, tmp_path: Path):
+    base = a_model(storage, tmp_path)
+    asked(storage)
+    run = runs.launch(ACTOR, sampling(base))
+    assert (run.version.reference, run.version.state) == ("answers@1", "building")
+    job = run_inline(run.job)
+    assert job.state == "succeeded", job.error
+    version = DatasetVersion.objects.get(pk=run.version_id)
+    assert (version.state, version.rows, version.dataset.kind) == ("published", 3, "completions")
+    assert version.dataset.licence == "CC0-1.0" and version.job == job
+    assert {edge.parent for edge in ancestors("answers@1", 1)} == {
+        "asked@1",
+        base.reference,
+        run.reference,
+        job.reference,
+    }
+    assert runs.clone(ACTOR, Run.objects.with_objects().get(pk=run.pk)).version.reference == "answers@2"
+
+
+def test_a_version_comes_to_nothing_with_its_run_and_is_taken_up_again(storage: Storage, tmp_path: Path):
+    base = a_model(storage, tmp_path)
+    asked(storage)
+    run = with_state(runs.launch(ACTOR, sampling(base)), "failed", error={"message": "No memory."})
+    give_up(run.job)
+    run.version.refresh_from_db()
+    assert (run.version.state, run.version.note) == ("failed", "No memory.")
+    runs.retry(ACTOR, run)
+    run.version.refresh_from_db()
+    assert run.version.state == "building"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"output": ""}, "makes a dataset: name it"),
+        ({"output": "Not a name"}, "is not a name"),
+        ({"output": "asked"}, "in use for prompts"),
+    ],
+)
+def test_rows_need_a_dataset_of_their_kind(storage: Storage, tmp_path: Path, changes: dict, says: str):
+    base = a_model(storage, tmp_path)
+    asked(storage)
+    with pytest.raises(TilthError, match=says) as caught:
+        runs.launch(ACTOR, sampling(base, **changes))
+    assert caught.value.field == "output" and Run.objects.count() == 1
+    with pytest.raises(TilthError, match="makes checkpoints and no dataset"):
+        runs.launch(ACTOR, wanted(output="answers"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_evaluation_has_figures_on_its_page_and_its_checkpoints(
+    storage: Storage, tmp_path: Path, client_for: Any
+):
+    base = a_model(storage, tmp_path)
+    prose(storage, "held", 5, 900)
+    said = json.loads(
+        command("evaluate", "--dataset", "held@1", "--base", base.reference, "--wait", "--json")
+    )
+    assert said["version"] is None and "held@1" in said["result"]["figures"]
+    run = Run.objects.get(stage="evaluate")
+    assert {(edge.parent, edge.relation) for edge in ancestors(run.reference, 1)} == {
+        ("held@1", "evaluated_on"),
+        (base.reference, "started_from"),
+    }
+    client = client_for("researcher")
+    for address in (
+        reverse("training:run", args=[run.pk]),
+        reverse("training:checkpoint", args=[base.run_id, base.step]),
+    ):
+        page = client.get(address).content.decode()
+        assert "held@1" in page and "bits_per_byte" in page and "95 % interval" in page
 
 
 def command(*arguments: str) -> str:

@@ -10,8 +10,9 @@ from django.db import transaction
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
-from tilth.datasets.models import Lineage
-from tilth.errors import Conflict
+from tilth.datasets import actions as datasets
+from tilth.datasets.models import DatasetVersion, Lineage
+from tilth.errors import Conflict, TilthError
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
 from training.costs import cost_of
@@ -47,16 +48,19 @@ def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
         gpu_hour_price=settings.GPU_HOUR_PRICE,
         created_by=actor.user,
     )
+    run.version = _reserve(actor, plan)
     run.job = jobs.submit(
         actor,
         "training",
-        spec_of(plan, run.pk, _source_roots(actor)).to_json(),
+        spec_of(plan, run.pk, run.version, _source_roots(actor)).to_json(),
         title=run.name,
         idempotency_key=f"training:{run.pk}",
         priority=plan.priority,
         gpus=plan.gpus,
     )
-    run.save(update_fields=["job"])
+    run.save(update_fields=["job", "version"])
+    if run.version is not None:
+        datasets.assign_job(actor, run.version, run.job)
     _record_lineage(run, plan)
     audit.record(
         actor,
@@ -92,9 +96,13 @@ def resume(actor: Actor, run: Run) -> Run:
     return _steer(actor, run, "resume", jobs.resume)
 
 
+@transaction.atomic
 def retry(actor: Actor, run: Run) -> Run:
     """Go on with a failed or cancelled run from its last saved state."""
-    return _steer(actor, run, "retry", jobs.retry)
+    _steer(actor, run, "retry", jobs.retry)
+    if run.version is not None:
+        datasets.reopen_version(actor, run.version)
+    return run
 
 
 @transaction.atomic
@@ -113,6 +121,19 @@ def _steer(actor: Actor, run: Run, verb: str, act: Callable[[Actor, Job], Job]) 
     act(actor, run.job)
     audit.record(actor, f"run.{verb}", run.reference)
     return run
+
+
+def _reserve(actor: Actor, plan: Plan) -> DatasetVersion | None:
+    """The next version of the dataset that the run's rows go into; ``None`` where it keeps none."""
+    if not plan.output:
+        return None
+    licence = plan.base.licence if plan.base else ""
+    try:
+        dataset = datasets.claim_dataset(actor, plan.output, plan.stage.makes, append=True, licence=licence)
+        return datasets.reserve_version(actor, dataset)
+    except TilthError as error:
+        error.field = "output"
+        raise
 
 
 def _source_roots(actor: Actor) -> list[str]:

@@ -19,7 +19,9 @@ class Stage:
     ``train``, ``validation`` and ``evals`` list the dataset kinds allowed in each role; ``base`` says
     whether a checkpoint to start from is ``required``, ``optional`` or ``none``; ``makes`` is
     ``checkpoint`` or the dataset kind that its rows are. ``most_gpus`` is over how many devices its program
-    can share the work; ``reads_folders`` says that a setting ``source`` may name a folder of the server.
+    can share the work; ``reads_folders`` says that a setting ``source`` may name a folder of the server;
+    ``takes_scorer`` that the base may be a reward model; ``needs_dataset`` that a stage which makes rows
+    cannot do without a dataset to put them into.
     """
 
     name: str
@@ -36,11 +38,23 @@ class Stage:
     takes_reference: bool = False
     most_gpus: int = 1
     reads_folders: bool = False
+    takes_scorer: bool = False
+    needs_dataset: bool = False
 
     @property
     def program(self) -> str:
         """The module that ``python -m`` runs."""
         return f"training.llm.{self.config.partition(':')[0]}"
+
+    @property
+    def role(self) -> str:
+        """The role of what it reads in the first place."""
+        return "train" if self.train or not self.evals else "eval"
+
+    @property
+    def makes_rows(self) -> bool:
+        """Whether it makes rows of a dataset and no checkpoints."""
+        return self.makes != "checkpoint"
 
     @property
     def is_ready(self) -> bool:
@@ -91,6 +105,7 @@ _ALL = (
         "reward:RewardConfig",
         train=("preferences",),
         validation=("preferences",),
+        takes_scorer=True,
     ),
     Stage(
         "dpo",
@@ -118,6 +133,7 @@ _ALL = (
         "sample:SampleConfig",
         train=("prompts", "problems"),
         makes="completions",
+        needs_dataset=True,
     ),
     Stage(
         "evaluate",
@@ -127,6 +143,7 @@ _ALL = (
         train=(),
         evals=("problems", "choices", "preferences", "documents"),
         makes="eval_items",
+        takes_scorer=True,
     ),
     Stage(
         "import",

@@ -12,6 +12,7 @@ from tilth.accounts.permissions import can, requires
 from tilth.datasets.lineage import ancestors, descendants
 from tilth.datasets.views.versions import tree
 from tilth.errors import NotFound
+from tilth.jobs.models import JobState
 from tilth.storage import Storage
 from training.actions.checkpoints import record_download
 from training.card import model_card
@@ -19,8 +20,8 @@ from training.folder import names, zipped
 from training.launch import offered
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import read
-from training.models import Checkpoint
-from training.present import record_rows, shown
+from training.models import Checkpoint, Run
+from training.present import Figure, figure_rows, record_rows, shown
 from training.views.common import find_checkpoint, find_run
 
 DEPTH = 6
@@ -39,6 +40,7 @@ def checkpoint(request: HttpRequest, run: int, step: int) -> HttpResponse:
         "checkpoint": found,
         "stored": _stored(found) if found.is_kept else None,
         "samples": _samples(found),
+        "evaluations": _evaluations(found),
         "metrics": [(name, shown(value)) for name, value in found.figures.items()],
         "record": record_rows(found.record),
         "up": tree(start, [(edge.child, edge.parent, edge) for edge in ancestors(start, DEPTH)]),
@@ -83,6 +85,13 @@ def run_samples(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "training/_samples.html", {"run": run, "shown": shown, "job": run.job})
 
 
+def _evaluations(found: Checkpoint) -> list[tuple[Run, list[Figure]]]:
+    """The evaluations of a checkpoint that have ended well, the newest first, with their figures."""
+    done = found.started_runs.filter(stage="evaluate", job__state=JobState.SUCCEEDED).select_related("job")
+    newest = done.order_by("-pk")[:SHOWN]
+    return [(run, figure_rows(run.job.result)) for run in newest if run.job and run.job.result]
+
+
 def _samples(found: Checkpoint) -> list[dict[str, Any]]:
     """What the model wrote when it was stored: ``prompt``, ``text`` and whether it ``ended`` by itself."""
     if not found.is_kept:
@@ -99,7 +108,7 @@ def _next_runs(found: Checkpoint) -> list[tuple[str, str, str]]:
         return []
     uses = []
     for stage in offered():
-        if found.holds == "model" and stage.base != "none" and (not found.scores or stage.name == "reward"):
+        if found.holds == "model" and stage.base != "none" and (stage.takes_scorer or not found.scores):
             uses.append((stage.name, stage.title, "base"))
         elif found.holds == "tokenizer" and stage.needs_tokenizer:
             uses.append((stage.name, stage.title, "tokenizer"))

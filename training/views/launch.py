@@ -15,7 +15,7 @@ from training import extra
 from training.actions import runs as actions
 from training.estimates import estimate
 from training.forms import LaunchForm, initial_of, inputs_of, read_rows, rows_of, versions_for
-from training.launch import HOLDS, Wanted, check, offered, ready_stage
+from training.launch import HOLDS, Wanted, check, kinds_of, offered, ready_stage
 from training.llm.stages import Stage
 from training.models import Run
 from training.views.common import find_run
@@ -33,7 +33,7 @@ def new(request: HttpRequest) -> HttpResponse:
         form, rows = _posted(request, stage)
         if form.is_valid():
             try:
-                wanted = form.wanted(inputs_of(rows))
+                wanted = form.wanted(inputs_of(form.stage, rows))
                 run = actions.launch(Actor.of(request), wanted, parent=parent)
                 return redirect("training:run", pk=run.pk)
             except TilthError as error:
@@ -71,7 +71,7 @@ def _wanted(form: LaunchForm, rows: list[dict[str, str]]) -> Wanted:
         field, faults = next(iter(form.errors.items()))
         label = str(form.fields[field].label) if field in form.fields else ""
         raise InvalidInput(": ".join(filter(None, (label, str(faults[0])))))
-    return form.wanted(inputs_of(rows))
+    return form.wanted(inputs_of(form.stage, rows))
 
 
 def _posted(request: HttpRequest, stage: Stage) -> tuple[LaunchForm, list[dict[str, str]]]:
@@ -104,6 +104,7 @@ def _page(
     ]
     context: dict[str, Any] = {
         "stage": stage,
+        "kinds": kinds_of(stage, stage.role),
         "stages": offered(),
         "form": form,
         "rows": rows or [EMPTY_ROW],

@@ -21,7 +21,7 @@ from training.actions import runs as actions
 from training.costs import cost_of, gpu_seconds
 from training.forms import RunFilter
 from training.models import Run
-from training.present import result_rows, setting_rows
+from training.present import figure_rows, result_rows, setting_rows
 from training.series import newest_values
 from training.views.common import find_run
 
@@ -96,6 +96,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "attempt": job.attempts.filter(number=job.attempt).first() if job else None,
         "newest": newest_values(job) if job else [],
         "checkpoints": run.checkpoints.order_by("-step"),
+        "figures": figure_rows(job.result) if job and job.result else [],
         "result": result_rows(job.result) if job and job.result else [],
         "gpu_seconds": gpu_seconds(job) if job else 0,
         "cost": cost_of(run) if run.cost is None else run.cost,

@@ -52,6 +52,9 @@ class Command(BaseCommand):
             help="what DPO and KL compare with (default: the base)",
         )
         parser.add_argument("--reward-model", default="", metavar="REF", help="reward model for RL")
+        parser.add_argument(
+            "--output", default="", metavar="NAME", help="dataset that gets the rows it makes"
+        )
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
         parser.add_argument("--name", default="", help="what to call the run")
         parser.add_argument("--gpus", type=int, help="devices (default: the preset's; 0 runs on CPU)")
@@ -90,12 +93,15 @@ class Command(BaseCommand):
         assert run.job is not None
         run.job.refresh_from_db()
         made = [checkpoint.reference for checkpoint in run.checkpoints.all()]
+        if run.version and run.job.state == JobState.SUCCEEDED:
+            made.append(run.version.reference)
         if options["json"]:
             answer = {
                 "run": run.reference,
                 "job": run.job.reference,
                 "state": run.job.state,
                 "checkpoints": made,
+                "version": run.version.reference if run.version else None,
                 "result": run.job.result,
             }
             self.stdout.write(json.dumps(answer))
@@ -106,8 +112,9 @@ class Command(BaseCommand):
 
 def wanted(options: dict[str, Any]) -> Wanted:
     """The options as a run to check."""
-    roles = {"train": options["dataset"], "validation": options["validation"], "eval": options["evals"]}
     stage = ready_stage(options["stage"])
+    named = {"validation": options["validation"], "eval": options["evals"]}
+    roles = {**named, stage.role: [*options["dataset"], *named.get(stage.role, [])]}
     settings = read_assignments(stage.config_class, options["assignments"])
     if stage.reads_folders and Path(settings.get("source", "")).is_dir():
         settings["source"] = str(Path(settings["source"]).absolute())  # the job runs in another folder
@@ -120,6 +127,7 @@ def wanted(options: dict[str, Any]) -> Wanted:
         tokenizer=options["tokenizer"],
         reference_model=options["reference_model"],
         reward_model=options["reward_model"],
+        output=options["output"],
         settings=settings,
         gpus=options["gpus"],
         priority=options["priority"],
