@@ -274,7 +274,7 @@ def test_a_run_learns_and_its_checkpoint_is_what_others_load(
     assert points["loss", 60] < points["loss", 20] < math.log(384) + 0.5
     assert points["bits_per_byte", 60] < points["bits_per_byte", 5]
     rest = {event["name"] for event in workspace.events if event["type"] == "metric"} - set(EXACT)
-    assert rest == {"tokens_per_second", "memory"}  # a CPU has no peak to be measured by
+    assert rest == {"tokens", "tokens_per_second", "memory"}  # a CPU has no peak to be measured by
 
     stored, folder = checkpoints.load(Cache(tmp_path / "c"), storage, "checkpoints/1/60", tmp_path / "p")
     assert (stored.holds, stored.architecture, stored.context) == ("model", "LlamaForCausalLM", 32)

@@ -46,7 +46,7 @@ class Engine:
         )
         self._weights = list(self.model.parameters())
         self._scale = group.size / (config.batch * config.context)
-        self.nats = torch.zeros((), device=hardware.device)
+        self.nats = torch.zeros((), dtype=torch.float64, device=hardware.device)
         self.norm = torch.zeros((), device=hardware.device)
 
     def rate(self, step: int) -> float:

@@ -2,7 +2,7 @@
 
 Every ``save_every`` steps the whole state of the run is stored; killed at any moment it goes on from there
 and comes to the same weights and the same curve as a run that nobody disturbed. Curves, by step: ``loss``
-(nats a token, mean since the last point), ``grad_norm``, ``learning_rate``, ``tokens_per_second``, ``mfu``
+(nats a token, mean since the last point), ``tokens`` (seen so far), ``grad_norm``, ``learning_rate``, ``tokens_per_second``, ``mfu``
 (where the device's peak is known), ``memory`` (bytes); and ``bits_per_byte`` and ``validation_loss`` on
 held-out documents.
 """
@@ -145,7 +145,7 @@ class Pretraining:
         """A point of the curves: the one place where the loop waits for the device."""
         engine, report = self.engine, self.work.report
         steps = engine.done % self.config.log_every or self.config.log_every
-        nats, norm = torch.stack([self.group.summed(engine.nats), engine.norm]).tolist()
+        nats, norm = torch.stack([self.group.summed(engine.nats), engine.norm.double()]).tolist()
         engine.nats.zero_()
         loss = nats / (steps * self.config.batch * self.config.context)
         if not math.isfinite(loss):
@@ -158,6 +158,7 @@ class Pretraining:
         speed = self.clock.speed(engine) * self.config.batch * self.config.context
         points = {
             "loss": loss,
+            "tokens": self._tokens(),
             "grad_norm": norm,
             "learning_rate": engine.rate(engine.done - 1),
             "memory": engine.hardware.memory(),
