@@ -24,6 +24,7 @@ class Mood:
     retry_after: str = ""
     cut: int = 0
     cut_after: int = 5000
+    cut_when: threading.Event | None = None
     ignore_ranges: bool = False
     etag: str = ""
     content_encoding: str = ""
@@ -136,6 +137,8 @@ class CommonCrawlServer:
         except OSError:
             cut = True
         if cut:
+            if self.mood.cut_when is not None:
+                self.mood.cut_when.wait(60)
             request.close_connection = True
             request.connection.close()
 
