@@ -45,8 +45,7 @@ def tokenised(work: Workspace, source: Source, shard: Shard, vocabulary: Vocabul
     content = f"{_MAGIC!r} {source.kind} {shard.sha256} {beside} {vocabulary.hash} {vocabulary.end}"
 
     def make(path: Path) -> None:
-        texts = _from_tokens if source.kind == "tokens" else _from_documents
-        _write(path, vocabulary, texts(work, source, shard, vocabulary), work)
+        _write(path, vocabulary, documents_of(work, source, shard, vocabulary), work)
 
     return mapped(work.cache.made(hashlib.sha256(content.encode()).hexdigest(), make))
 
@@ -70,6 +69,12 @@ def _map(path: Path, dtype: np.dtype, count: int, offset: int) -> np.ndarray:
 
 Batch = tuple[list[str], Sequence[Sequence[int] | np.ndarray]]
 """Texts and the token ids of each."""
+
+
+def documents_of(work: Workspace, source: Source, shard: Shard, vocabulary: Vocabulary) -> Iterator[Batch]:
+    """A shard's documents in their order, a batch at a time, with the ids of each."""
+    read = _from_tokens if source.kind == "tokens" else _from_documents
+    return read(work, source, shard, vocabulary)
 
 
 def _write(path: Path, vocabulary: Vocabulary, batches: Iterator[Batch], work: Workspace) -> None:

@@ -69,6 +69,9 @@ class Stage:
         return found
 
 
+EVALS = ("problems", "choices", "preferences", "documents")
+"""What a model is measured on. Chosen for a training it is looked for in the training data before the run starts."""
+
 _ALL = (
     Stage(
         "tokenizer",
@@ -86,6 +89,7 @@ _ALL = (
         "pretrain:PretrainConfig",
         train=("documents", "tokens"),
         validation=("documents", "tokens"),
+        evals=EVALS,
         base="optional",
         needs_tokenizer=True,
         most_gpus=64,
@@ -97,6 +101,7 @@ _ALL = (
         "sft:SftConfig",
         train=("conversations", "completions"),
         validation=("conversations", "completions"),
+        evals=EVALS,
     ),
     Stage(
         "reward",
@@ -105,6 +110,7 @@ _ALL = (
         "reward:RewardConfig",
         train=("preferences",),
         validation=("preferences",),
+        evals=EVALS,
         takes_scorer=True,
     ),
     Stage(
@@ -114,6 +120,7 @@ _ALL = (
         "dpo:DpoConfig",
         train=("preferences",),
         validation=("preferences",),
+        evals=EVALS,
         takes_reference=True,
     ),
     Stage(
@@ -123,6 +130,7 @@ _ALL = (
         "grpo:GrpoConfig",
         train=("problems", "prompts"),
         validation=("problems", "prompts"),
+        evals=EVALS,
         takes_reward_model=True,
         takes_reference=True,
     ),
@@ -141,7 +149,7 @@ _ALL = (
         "Measure a model on problems, multiple choice, held-out preferences and texts",
         "evaluate:EvaluateConfig",
         train=(),
-        evals=("problems", "choices", "preferences", "documents"),
+        evals=EVALS,
         makes="eval_items",
         takes_scorer=True,
     ),
