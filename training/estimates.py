@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from tilth.datasets.models import DatasetVersion
+from tilth.errors import TilthError
 from tilth.jobs.models import JobState
 from tilth.text.reference import parse_reference
 from training.launch import Plan
@@ -82,7 +83,7 @@ def measured_rates(stage: str, gpus: int) -> list[float]:
     versions = _versions(item["reference"] for run in chosen for item in run.inputs)
     rates = []
     for run in chosen:
-        work = _of(_facts_of_run(run, versions)).work
+        work = _found(run, versions).work
         seconds = sum(attempt.seconds for attempt in run.job.attempts.all()) if run.job else 0
         if work and seconds:
             rates.append(work / seconds)
@@ -91,7 +92,7 @@ def measured_rates(stage: str, gpus: int) -> list[float]:
 
 def flops_per_token(run: Run) -> float | None:
     """FLOPs that a run spends on a token, where its stage and tokenizer tell."""
-    found = _of(_facts_of_run(run, {}))
+    found = _found(run, {})
     return found.flops / found.tokens if found.flops and found.tokens else None
 
 
@@ -99,7 +100,16 @@ def tokens_per_step(run: Run) -> float | None:
     """Tokens that an optimizer step of a run sees, where its settings tell."""
     if run.stage != "pretrain":
         return None  # rows of other stages are as long as they are
-    return float(run.config["batch"] * run.config["context"])
+    batch, context = run.config.get("batch"), run.config.get("context")
+    return float(batch * context) if batch and context else None
+
+
+def _found(run: Run, versions: dict[str, DatasetVersion]) -> Estimate:
+    """What an earlier run took; nothing is known of one whose settings this code no longer reads."""
+    try:
+        return _of(_facts_of_run(run, versions))
+    except TilthError:
+        return Estimate()
 
 
 def _of(facts: Facts) -> Estimate:

@@ -8,7 +8,7 @@ from django.http import QueryDict
 
 from tilth.datasets.models import DatasetVersion
 from tilth.errors import InvalidInput, TilthError
-from tilth.jobs.models import SUPERVISED, JobState
+from tilth.jobs.models import JobState
 from tilth.ui.formats import si
 from training.launch import HOLDS, PRIORITIES, Input, Wanted, config_of, kinds_of
 from training.llm.config import Setting, parse, settings_of
@@ -50,7 +50,7 @@ class RunFilter(forms.Form):
         if wanted["stage"]:
             runs = runs.filter(stage=wanted["stage"])
         if wanted["state"] == ACTIVE:
-            return runs.filter(job__state__in=[JobState.QUEUED, *SUPERVISED])
+            return runs.under_way()
         return runs.filter(job__state=wanted["state"]) if wanted["state"] else runs
 
 

@@ -14,7 +14,7 @@ from tilth.errors import InvalidInput, NotFound, TilthError
 from tilth.text.reference import check_name, parse_reference
 from tilth.text.storable import storable
 from training.llm.config import Config
-from training.llm.presets import Preset, preset
+from training.llm.presets import Preset, preset, presets_of
 from training.llm.spec import Part, Source, Spec
 from training.llm.stages import STAGES, Stage, stage
 from training.models import Checkpoint, Run
@@ -184,10 +184,11 @@ def spec_of(
 
 def wanted_of(run: Run) -> Wanted:
     """What a run was asked for, to ask for it again."""
+    known = {item.name for item in presets_of(run.stage)}
     return Wanted(
         stage=run.stage,
         name=run.name,
-        preset=run.preset,
+        preset=run.preset if run.preset in known else "",
         inputs=tuple(
             Input(item["reference"], item["role"], item["weight"], item["epochs"]) for item in run.inputs
         ),

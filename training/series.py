@@ -51,13 +51,11 @@ def curves(job: Job) -> list[Curve]:
 
 def newest_values(job: Job) -> list[dict[str, Any]]:
     """``{name, step, value}`` of each series' last point, the most telling first."""
-    found, pieces = [], _pieces(job)
-    for name in sorted(pieces, key=_rank):
-        piece = pieces[name][-1]
-        point = JobMetric.objects.filter(job=job, name=name, attempt=piece.attempt, step=piece.last).first()
-        if point is not None:
-            found.append({"name": name, "step": point.step, "value": point.value})
-    return found
+    match = Q(pk=None)
+    for name, pieces in _pieces(job).items():
+        match |= Q(name=name, attempt=pieces[-1].attempt, step=pieces[-1].last)
+    found: Any = JobMetric.objects.filter(match, job=job).order_by().values("name", "step", "value")
+    return sorted(found, key=lambda point: _rank(point["name"]))
 
 
 def points(job: Job) -> Iterator[tuple[str, int, float | None, datetime | None, int]]:

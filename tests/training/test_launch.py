@@ -213,6 +213,13 @@ def test_every_preset_is_a_set_of_settings_of_its_stage():
     assert [item.name for item in presets_of("a stage without presets")] == ["default"]
 
 
+def test_a_run_whose_preset_is_no_more_is_asked_for_by_its_settings(storage: Storage):
+    run = launched(storage)
+    Run.objects.filter(pk=run.pk).update(preset="gone")
+    again = wanted_of(Run.objects.with_objects().get(pk=run.pk))
+    assert check(again).config == check(wanted()).config
+
+
 def test_what_a_run_was_asked_for_can_be_asked_for_again(storage: Storage):
     run = launched(storage, name="Mine", priority=3, inputs=(Input("prose@1", epochs=2.0),))
     again = wanted_of(run)

@@ -289,6 +289,26 @@ def test_a_failed_run_says_why_and_what_to_do(storage: Storage, client: Client):
     assert HOSTILE not in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"config": {"words": 3}}, {"stage": "gone"}, {"preset": "gone"}, {"config": {"vocabulary": 1}}],
+)
+def test_a_run_of_another_day_is_still_shown(storage: Storage, client: Client, changes: dict[str, Any]):
+    run = launched(storage, name="Old")
+    metrics(run, loss={1: 2.0})
+    with_state(run, "succeeded")
+    Run.objects.filter(pk=run.pk).update(**changes)
+    other = launched(storage)
+    for address in (
+        reverse("training:runs"),
+        reverse("training:run", args=[run.pk]),
+        reverse("training:series") + f"?run={run.pk}",
+        reverse("training:compare") + f"?run={run.pk}&run={other.pk}",
+    ):
+        assert client.get(address).status_code == 200, address
+    assert client.post(reverse("training:preview"), form()).status_code == 200
+
+
 def test_names_from_outside_stay_text(storage: Storage, client: Client):
     run = launched(storage, name=HOSTILE)
     metrics(run, **{HOSTILE: {1: 1.0}})
