@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from tilth.errors import TilthError
 from training.llm.program import Workspace, main
 from training.llm.ranks import Group, gather
 
@@ -23,6 +24,8 @@ def _meet(work: Workspace, group: Group) -> None:
     while not stop:
         total = group.summed(torch.ones(()))
         work.report.metric("ranks", total.item(), 0)
+        if group.leads and "fault" in work.spec.config:
+            raise TilthError(work.spec.config["fault"], "fault")
         stop = bool(group.decided(int(work.report.stopping)))
         time.sleep(0.01)
 

@@ -709,15 +709,19 @@ def children(pid: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("dies", ["rank 1", "rank 0", "asked to stop"])
+@pytest.mark.parametrize("dies", ["rank 1", "rank 0", "asked to stop", "rank 0 by a fault"])
 def test_ranks_end_together(dies: str, job_dir: Callable[..., Path]):
-    folder = job_dir(Spec("ranks", 1, {}))
+    fault = {"fault": "no room"} if dies == "rank 0 by a fault" else {}
+    folder = job_dir(Spec("ranks", 1, fault))
     process = start("tests.training.rank_stage", folder, **{COUNT_VARIABLE: "2"})
     while not (met := events(folder)) and process.poll() is None:
         time.sleep(0.05)
     assert met[0]["value"] == 2.0
-    (other,) = children(process.pid)
-    if dies == "asked to stop":
+    (other,) = children(process.pid) or [0]  # at a fault both may be gone by now
+    if fault:
+        assert process.wait(60) == 1
+        assert json.loads((folder / "attempt-1" / "error.json").read_text())["code"] == "fault"
+    elif dies == "asked to stop":
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(60) == STOPPED
     else:

@@ -121,7 +121,7 @@ def _from_tokens(work: Workspace, source: Source, shard: Shard, vocabulary: Voca
     named = metadata[b"tilth.tokenizer"].decode()
     vocabulary.require_same(work.report.storage, named, source.reference)
     flat = _map(
-        flat_path, np.dtype(metadata[b"tilth.dtype"].decode()), sum(documents["length"].to_pylist()), 0
+        flat_path, np.dtype(metadata[b"tilth.dtype"].decode()), int(documents["length"].to_numpy().sum()), 0
     )
     if flat.size and int(flat.max()) >= vocabulary.size:
         raise InvalidInput(f"{source.reference} holds token ids that the tokenizer does not have.")
