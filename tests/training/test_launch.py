@@ -1,11 +1,15 @@
 """What may be launched: every reference and setting is checked before anything is made, and the fault is named."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from tests.tilth.published import conversation, publish
+from tests.training.conftest import ROOT
 from tests.training.launching import ACTOR, checkpoint, launched, prose, wanted
 from tilth.datasets import actions as datasets
 from tilth.errors import InvalidInput, TilthError
@@ -226,3 +230,27 @@ def test_what_a_run_was_asked_for_can_be_asked_for_again(storage: Storage):
     assert check(again).config == check(wanted()).config
     assert (again.name, again.priority, again.gpus, again.preset) == ("Mine", 3, 0, "smoke")
     assert again.inputs == (Input("prose@1", epochs=2.0),)
+
+
+def test_the_app_works_where_no_training_package_is_installed():
+    """Web servers do without the extra: nothing of it is loaded by pages, API, jobs or commands."""
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'transformers', 'tokenizers', 'trl', 'peft', 'safetensors', 'huggingface_hub'):\n"
+        "    sys.modules[name] = None\n"
+        "import django; django.setup()\n"
+        "import tilth.urls, training.jobs, training.management.commands.train\n"
+        "from training.launch import offered\n"
+        "from training.llm.config import settings_of\n"
+        "print([stage.name for stage in offered() if settings_of(stage.config_class)])\n"
+    )
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "PYTHONPATH": f"{ROOT}:{ROOT}/platform",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'tokenizer'" in done.stdout and "'sft'" in done.stdout
