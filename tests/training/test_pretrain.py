@@ -242,6 +242,16 @@ def test_a_device_is_known_by_its_name():
     assert peak_of("NVIDIA L40S", True) == 362e12 and peak_of("An unknown one", True) is None
 
 
+def test_a_tiny_model_takes_one_thread_and_a_larger_one_all(
+    workspace: Make, source: Source, tokenizer_part: Part
+):
+    torch.set_num_threads(2)
+    CPU.suit_threads(1e11)
+    assert torch.get_num_threads() == 2
+    pretrain.run(workspace(tiny(source, tokenizer_part, steps=1)))
+    assert torch.get_num_threads() == 1
+
+
 def test_compiling_is_asked_for_and_kept_between_jobs(
     monkeypatch: pytest.MonkeyPatch, workspace: Make, source: Source, tokenizer_part: Part, tmp_path: Path
 ):

@@ -29,6 +29,8 @@ PEAKS = {
 }
 """Dense bf16 FLOP/s with fp32 sums, from NVIDIA's data sheets; the first name found in the device's counts."""
 
+FEW_FLOPS = 5e9
+
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
@@ -59,6 +61,14 @@ class Hardware:
     def autocast(self) -> torch.autocast:
         """The context of a forward pass."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
+
+    def suit_threads(self, flops: float) -> None:
+        """One thread on a CPU where a micro-batch takes few ``flops``: more would wait for each other.
+
+        On a machine that others use as well, two threads were seen to take six times as long for a tiny model.
+        """
+        if not self.is_gpu and flops < FEW_FLOPS:
+            torch.set_num_threads(1)
 
     def peak(self) -> float | None:
         """FLOP/s that the device promises for this arithmetic; ``None`` where that is not known."""

@@ -53,7 +53,10 @@ def run(work: Workspace) -> dict[str, Any] | None:
     group = gather(work, "training.llm.pretrain")
     hardware = Hardware.choose(config.precision, group.rank)
     steps = config.steps or max(1, data.windows // config.batch)
-    engine = Engine(base.model(config), config, hardware, group, steps)
+    model = base.model(config)
+    tokens = min(config.micro_batch, config.batch // group.size) * config.context
+    hardware.suit_threads(flops_per_token(model, config.context) * tokens)
+    engine = Engine(model, config, hardware, group, steps)
     pretraining = Pretraining(work, config, base, data, engine)
     try:
         with group.watched():
