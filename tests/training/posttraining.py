@@ -24,12 +24,13 @@ def make_tokenizer(folder: Path, template: str | None = TEMPLATE) -> None:
     pretokens.save(pretokens.train(texts, 320), folder, CONTEXT, template=template)
 
 
-def make_model(folder: Path, width: int = 32, seed: int = 1) -> None:
-    """A Llama of two layers beside the tokenizer in ``folder``."""
+def make_model(folder: Path, width: int = 32, seed: int = 1, family: str = sizes.LLAMA) -> None:
+    """A model of two layers beside the tokenizer in ``folder``."""
     tokenizer = pretokens.load(folder)
-    shape = sizes.llama(
-        vocabulary=tokenizer.get_vocab_size(), depth=2, context=CONTEXT, width=width, heads=2, ffn=2 * width
-    )
+    rows = tokenizer.get_vocab_size()
+    shape = sizes.llama(vocabulary=rows, depth=2, context=CONTEXT, width=width, heads=2, ffn=2 * width)
+    if family == sizes.GPT2:
+        shape = sizes.gpt2(vocabulary=rows, depth=2, context=CONTEXT, width=64)
     torch.manual_seed(seed)
     build(shape, tokenizer.token_to_id(END_OF_TEXT), tokenizer.token_to_id(PAD)).save_pretrained(folder)
 

@@ -19,7 +19,7 @@ from tests.training.conftest import events, publish, start
 from tests.training.posttraining import CONTEXT, conversations, make_model, make_tokenizer, put
 from tilth.errors import InvalidInput, TilthError
 from tilth.storage import Storage
-from training.llm import checkpoints, sft, trl_adapter
+from training.llm import checkpoints, sft, sizes, trl_adapter
 from training.llm.chat import Chat
 from training.llm.chat_template import TEMPLATE
 from training.llm.configs.sft import SftConfig
@@ -262,9 +262,14 @@ def test_packed_rows_hold_whole_examples(chat: Chat):
     assert sorted(pieces) == sorted((one["input_ids"], one["labels"]) for one in made)
 
 
-def test_packed_examples_do_not_see_one_another(job: Callable[..., Workspace], chat: Chat, folder: Path):
+@pytest.mark.parametrize("family", [sizes.LLAMA, sizes.GPT2])
+def test_packed_examples_do_not_see_one_another(
+    family: str, job: Callable[..., Workspace], chat: Chat, tmp_path: Path
+):
     """The loss of packed rows is that of the same examples one by one, computed by hand."""
-    work = job(rows=12)
+    work, folder = job(rows=12), tmp_path / "model"
+    make_tokenizer(folder)
+    make_model(folder, family=family)
     made = [sft.example(chat, row, CONTEXT, True) for row in conversations(12)]
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
     by_hand, count = 0.0, 0
@@ -338,7 +343,6 @@ def test_a_model_grows_for_new_marks_but_not_under_lora(
 
 
 def make_bare(folder: Path, vocabulary: int) -> None:
-    from training.llm import sizes
     from training.llm.model import build
 
     shape = sizes.llama(vocabulary=vocabulary, depth=1, context=CONTEXT, width=16, heads=1, ffn=32)
