@@ -9,14 +9,15 @@ from ninja import Query, Router, Schema, Status
 from tilth.accounts.api_auth import bearer
 from tilth.errors import InvalidInput
 from tilth.jobs import waiting
-from tilth.jobs.models import JobState
+from training.actions import preflight
 from training.actions import runs as actions
 from training.estimates import Estimate, estimate
 from training.launch import HOLDS, Input, Wanted, check, offered
 from training.llm.config import settings_of
 from training.llm.presets import presets_of
 from training.llm.stages import Stage
-from training.models import Checkpoint, Run
+from training.models import RUN_STATES, Checkpoint, Run
+from training.preflight import brief, whole
 from training.series import overlay
 from training.views.checkpoints import folder_response
 from training.views.common import find_checkpoint, find_run
@@ -164,6 +165,8 @@ class RunOut(Schema):
     parts: dict[str, str]
     parent: str | None
     version: str | None
+    preflight: str | None
+    checks: list[dict[str, str]]
     job: str | None
     progress: float
     waits_for: str
@@ -196,12 +199,12 @@ class RunOut(Schema):
     @staticmethod
     def resolve_progress(run: Run) -> float:
         """Share done."""
-        return run.job.progress if run.job else 0.0
+        return run.current.progress if run.current else 0.0
 
     @staticmethod
     def resolve_waits_for(run: Run) -> str:
         """Why it does not run yet."""
-        return waiting.explain(run.job) if run.job else ""
+        return waiting.explain(run.current) if run.current else ""
 
     @staticmethod
     def resolve_result(run: Run) -> dict[str, Any] | None:
@@ -210,8 +213,18 @@ class RunOut(Schema):
 
     @staticmethod
     def resolve_error(run: Run) -> dict[str, Any] | None:
-        """Why it, or its last attempt, failed."""
-        return run.job.error if run.job else None
+        """Why it, its preflight or its last attempt failed."""
+        return run.current.error if run.current else None
+
+    @staticmethod
+    def resolve_preflight(run: Run) -> str | None:
+        """The reference of its newest preflight."""
+        return run.preflight.reference if run.preflight else None
+
+    @staticmethod
+    def resolve_checks(run: Run) -> list[dict[str, str]]:
+        """The checks of that one, in brief."""
+        return brief(run)
 
     @staticmethod
     def resolve_checkpoints(run: Run) -> list[str]:
@@ -265,19 +278,22 @@ def list_stages(request: HttpRequest) -> list[Stage]:
 @router.get("/training/runs", auth=bearer("models.view"), response=list[RunOut])
 def list_runs(request: HttpRequest, window: Query[RunWindow]) -> list[Run]:
     """Runs, newest first; go on with ``before`` set to the last one's id."""
-    if window.state and window.state not in JobState.values:
-        raise InvalidInput(f"state must be one of {', '.join(JobState.values)}.", field="state")
+    states = [name for name, _ in RUN_STATES]
+    if window.state and window.state not in states:
+        raise InvalidInput(f"state must be one of {', '.join(states)}.", field="state")
     found = Run.objects.with_objects().prefetch_related("checkpoints")
     if window.q:
         found = found.search(window.q)
-    exact = {"stage": window.stage, "job__state": window.state, "pk__lt": window.before}
+    if window.state:
+        found = found.in_state(window.state)
+    exact = {"stage": window.stage, "pk__lt": window.before}
     found = found.filter(**{name: value for name, value in exact.items() if value})
     return list(found[: max(1, min(window.limit, MOST))])
 
 
 @router.post("/training/runs", auth=bearer("training.run"), response={201: RunOut})
 def launch_run(request: HttpRequest, payload: LaunchIn) -> Status:
-    """Launch a run; poll it until its state is succeeded, failed or cancelled."""
+    """Launch a run; poll it until its state is succeeded, failed, cancelled or stopped by preflight."""
     return Status(201, actions.launch(request.auth, payload.wanted()))  # type: ignore[attr-defined]
 
 
@@ -291,6 +307,18 @@ def estimate_run(request: HttpRequest, payload: LaunchIn) -> Estimate:
 def get_run(request: HttpRequest, pk: int) -> Run:
     """One run."""
     return find_run(pk)
+
+
+@router.get("/training/runs/{int:pk}/preflight", auth=bearer("models.view"))
+def get_preflight(request: HttpRequest, pk: int) -> dict[str, Any]:
+    """A run's newest preflight: every check with its figures and the rows at fault; ``passed`` is null until it is done."""
+    return whole(find_run(pk))
+
+
+@router.post("/training/runs/{int:pk}/check", auth=bearer("training.run"), response=RunOut)
+def check_run(request: HttpRequest, pk: int) -> Run:
+    """Check a run again that its preflight stopped."""
+    return preflight.again(request.auth, find_run(pk))  # type: ignore[attr-defined]
 
 
 @router.get("/training/runs/{int:pk}/series", auth=bearer("models.view"))

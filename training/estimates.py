@@ -212,7 +212,7 @@ def _facts_of_run(run: Run, versions: dict[str, DatasetVersion]) -> Facts:
         sum(version.tokens * (item["epochs"] or 1) for item, version in read if version),
         _vocabulary(run.base or run.tokenizer),
         run.base.parameters if run.base else None,
-        run.job.gpus if run.job else 0,
+        run.gpus,
     )
 
 

@@ -8,13 +8,12 @@ from django.http import QueryDict
 
 from tilth.datasets.models import DatasetVersion
 from tilth.errors import InvalidInput, TilthError
-from tilth.jobs.models import JobState
 from tilth.ui.formats import si
 from training.launch import HOLDS, PRIORITIES, Input, Wanted, config_of, kinds_of
 from training.llm.config import Setting, parse, settings_of
 from training.llm.presets import preset, presets_of
 from training.llm.stages import STAGES, Stage
-from training.models import SCORING, Checkpoint, Run, RunQuerySet
+from training.models import RUN_STATES, SCORING, Checkpoint, Run, RunQuerySet
 
 ACTIVE = "active"
 PREFIX = "set-"
@@ -32,7 +31,7 @@ class RunFilter(forms.Form):
     state = forms.ChoiceField(
         label="State",
         required=False,
-        choices=[("", "Any state"), (ACTIVE, "Queued or running"), *JobState.choices],
+        choices=[("", "Any state"), (ACTIVE, "Checking, queued or running"), *RUN_STATES],
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,7 +50,7 @@ class RunFilter(forms.Form):
             runs = runs.filter(stage=wanted["stage"])
         if wanted["state"] == ACTIVE:
             return runs.under_way()
-        return runs.filter(job__state=wanted["state"]) if wanted["state"] else runs
+        return runs.in_state(wanted["state"]) if wanted["state"] else runs
 
 
 class LaunchForm(forms.Form):
@@ -227,7 +226,7 @@ def initial_of(run: Run) -> dict[str, Any]:
     output = {"output": run.version.dataset.name} if run.version else {}
     parts = {role: part.reference for role, part in run.parts.items()}
     values = {f"{PREFIX}{name}": value for name, value in run.config.items()}
-    job = {"gpus": run.job.gpus, "priority": run.job.priority} if run.job else {}
+    job = {"gpus": run.gpus, "priority": run.priority}
     return {"name": run.name, "preset": run.preset, **output, **held, **parts, **values, **job}
 
 

@@ -1,10 +1,11 @@
-"""The training app's job kind: one for all stages, run on the queue ``gpu``."""
+"""The training app's job kinds: the preflight, on ordinary workers, and the training, on the queue ``gpu``."""
 
 import sys
 from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.urls import reverse
 
 from tilth.accounts.actors import Actor
@@ -16,6 +17,7 @@ from tilth.jobs.models import Job
 from tilth.jobs.registry import JobKind, register
 from tilth.storage import Storage
 from training import extra
+from training.actions import preflight
 from training.actions.checkpoints import reconcile
 from training.actions.runs import settle_cost
 from training.llm.stages import stage
@@ -29,6 +31,13 @@ def command(job: Job) -> list[str]:
     if extra.missing():
         raise TilthError(extra.how_to_enable(), "no_training")
     return [sys.executable, "-m", stage(job.params["stage"]).program]
+
+
+def preflight_command(job: Job) -> list[str]:
+    """The preflight's program; raises where this machine has not what a training needs."""
+    if extra.missing():
+        raise TilthError(extra.how_to_enable(), "no_training")
+    return [sys.executable, "-m", "training.llm.preflight"]
 
 
 def take_in(job: Job, artifact: dict[str, Any]) -> None:
@@ -78,8 +87,8 @@ def give_up(job: Job) -> None:
 
 
 def run_url(job: Job) -> str | None:
-    """The page of the run that a job carries out."""
-    run = Run.objects.filter(job=job).first()
+    """The page of the run that a job carries out or checks."""
+    run = Run.objects.filter(Q(job=job) | Q(preflight=job)).first()
     return reverse("training:run", args=[run.pk]) if run else None
 
 
@@ -94,5 +103,17 @@ TRAINING = register(
         on_artifact=take_in,
         url=run_url,
         queue="gpu",
+    )
+)
+
+PREFLIGHT = register(
+    JobKind(
+        name=preflight.KIND,
+        title="Preflight of a training",
+        command=preflight_command,
+        permission="training.run",
+        on_success=preflight.settle,
+        on_end=preflight.give_up,
+        url=run_url,
     )
 )

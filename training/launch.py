@@ -195,8 +195,8 @@ def wanted_of(run: Run) -> Wanted:
         **{role: part.reference for role, part in run.parts.items()},
         output=run.version.dataset.name if run.version else "",
         settings=run.config,
-        gpus=run.job.gpus if run.job else None,
-        priority=run.job.priority if run.job else 0,
+        gpus=run.gpus,
+        priority=run.priority,
     )
 
 

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from tilth.errors import TilthError
-from tilth.jobs.models import SUPERVISED, JobState
+from tilth.jobs.models import SUPERVISED, Job, JobState
 from training.llm.checkpoints import checkpoint_folder
 from training.llm.stages import Stage
 from training.llm.stages import stage as find_stage
@@ -21,6 +21,18 @@ SCORING = "ForSequenceClassification"
 """How the names of architectures end that score and do not write, in transformers."""
 
 
+CHECKING, STOPPED = "checking", "stopped by preflight"
+CHECKED_STATES: dict[str, str] = {
+    JobState.QUEUED: CHECKING,
+    JobState.RUNNING: CHECKING,
+    JobState.PUBLISHING: CHECKING,
+    JobState.SUCCEEDED: STOPPED,
+    JobState.FAILED: STOPPED,
+}
+"""What a run is called while it has only a preflight, by that one's state; other states are named alike."""
+RUN_STATES = [*JobState.choices, (CHECKING, "Checking"), (STOPPED, "Stopped by preflight")]
+
+
 class RunQuerySet(models.QuerySet["Run"]):
     """Reads of runs."""
 
@@ -28,6 +40,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Runs with what their rows and pages show."""
         return self.select_related(
             "job",
+            "preflight",
             "created_by",
             "parent",
             "base__run",
@@ -38,8 +51,15 @@ class RunQuerySet(models.QuerySet["Run"]):
         )
 
     def under_way(self) -> "RunQuerySet":
-        """Runs that wait or work."""
-        return self.filter(job__state__in=[JobState.QUEUED, *SUPERVISED])
+        """Runs that are checked, wait or work."""
+        moving = [JobState.QUEUED, *SUPERVISED]
+        return self.filter(models.Q(job__state__in=moving) | models.Q(job=None, preflight__state__in=moving))
+
+    def in_state(self, state: str) -> "RunQuerySet":
+        """Runs in one of :data:`RUN_STATES`."""
+        before = [name for name, shown in CHECKED_STATES.items() if shown == state]
+        before = before or ([] if state in CHECKED_STATES else [state])
+        return self.filter(models.Q(job__state=state) | models.Q(job=None, preflight__state__in=before))
 
     def search(self, words: str) -> "RunQuerySet":
         """Runs whose name, stage, preset or number fits the words."""
@@ -86,7 +106,22 @@ class Run(models.Model):
         related_name="training_run",
         help_text="what it makes, where its stage makes rows; reserved at the launch",
     )
-    job = models.OneToOneField("jobs.Job", null=True, on_delete=models.PROTECT, related_name="training_run")
+    preflight = models.OneToOneField(
+        "jobs.Job",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="checked_run",
+        help_text="its newest preflight",
+    )
+    job = models.OneToOneField(
+        "jobs.Job",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="training_run",
+        help_text="carries it out, once a preflight has passed",
+    )
+    gpus = models.PositiveSmallIntegerField(default=0, help_text="devices that its job takes")
+    priority = models.SmallIntegerField(default=0)
     parent = models.ForeignKey(
         "self",
         null=True,
@@ -119,8 +154,21 @@ class Run(models.Model):
 
     @property
     def state(self) -> str:
-        """The state of its job."""
-        return self.job.state if self.job is not None else JobState.QUEUED
+        """The state of its job; before it has one, what its preflight means: one of :data:`RUN_STATES`."""
+        if self.job is not None:
+            return self.job.state
+        state = self.preflight.state if self.preflight is not None else JobState.QUEUED
+        return CHECKED_STATES.get(state, state)
+
+    @property
+    def current(self) -> Job | None:
+        """The job that works for it now, or worked last."""
+        return self.job or self.preflight
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether its page has something to refresh."""
+        return self.current is not None and self.current.is_moving
 
     @property
     def parts(self) -> "dict[str, Checkpoint]":

@@ -119,9 +119,9 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     for role in HOLDS:
         part = run.parts.get(role)
         yield role.replace("_", " ").capitalize(), part.reference if part else "–"
-    if run.job is not None:
-        yield "GPUs", str(run.job.gpus)
-        yield "Code", run.job.code_version
+    yield "GPUs", str(run.gpus)
+    if run.current is not None:
+        yield "Code", run.current.code_version
     for name, value in run.config.items():
         yield name, shown(value)
 

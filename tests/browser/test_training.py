@@ -11,7 +11,9 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tests.faults.jobs_fleet import Fleet, running_fleet, wait_for
+from tests.tilth.published import publish
 from tests.training.launching import checkpoint, launched, metrics, prose, with_state
+from tilth.datasets.schemas import row_id
 from tilth.jobs.models import Attempt, JobMetric
 from tilth.storage import Storage
 from training.models import Run
@@ -37,10 +39,10 @@ def state(page: Page, name: str) -> None:
     expect(page.locator("#live .badge").first).to_have_text(name, timeout=SOON)
 
 
-def fill(page: Page, vocabulary: str) -> None:
+def fill(page: Page, vocabulary: str, dataset: str = "prose@1") -> None:
     page.goto(reverse("training:runs"))
     page.get_by_role("link", name="New run").click()
-    page.get_by_label("Dataset version").select_option("prose@1")
+    page.get_by_label("Dataset version").select_option(dataset)
     page.get_by_label("Preset").select_option("smoke")
     expect(page.get_by_label("Vocabulary")).to_have_value("512")
     page.get_by_label("Vocabulary").fill(vocabulary)
@@ -70,6 +72,40 @@ def test_from_the_form_to_a_finished_run(
         page.get_by_role("link", name="Hugging Face folder").click()
     assert waiting.value.suggested_filename == f"tokenizer-{run.pk}-0.zip"
     shoot(page, "training-checkpoint")
+
+
+def test_a_preflight_that_fails_shows_the_row_and_the_way_on(
+    fleet: Fleet, storage: Storage, page_for: PageFor, shoot: Shoot
+) -> None:
+    prose(storage)
+    texts = ["A cat sees a dog.", " "]
+    rows = [
+        {"id": row_id("blank", n), "text": text, "source": "blank", "record_offset": n}
+        for n, text in enumerate(texts)
+    ]
+    publish(storage, "blank", "documents", rows)
+    page = page_for("researcher")
+    fill(page, "300", "blank@1")
+    page.get_by_role("button", name="Launch").click()
+    state(page, "stopped by preflight")
+    failed = page.locator("#check-schema")
+    expect(failed.get_by_role("row", name=re.compile("row 2"))).to_contain_text("the text is empty")
+    expect(failed).to_be_visible()
+    shoot(page, "training-preflight")
+    found = Axe().run(page)
+    assert not found.violations_count, found.generate_report()
+    page.get_by_role("button", name="Check again").click()
+    expect(page.get_by_text("The run is being checked again.")).to_be_visible()
+    state(page, "stopped by preflight")
+    assert Run.objects.get().job is None
+    page.get_by_role("link", name="Change and launch again").click()
+    expect(page.get_by_label("Vocabulary")).to_have_value("300")
+    page.get_by_label("Dataset version").select_option("prose@1")
+    page.get_by_role("button", name="Launch").click()
+    state(page, "succeeded")
+    expect(page.locator("#check-schema")).to_contain_text("passed")
+    first, second = Run.objects.order_by("pk")
+    assert (second.parent, first.job) == (first, None)
 
 
 def test_a_run_is_paused_resumed_and_cancelled(fleet: Fleet, storage: Storage, page_for: PageFor) -> None:

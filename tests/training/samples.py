@@ -29,7 +29,7 @@ def a_run_to_cancel(people: dict[str, User]) -> dict[str, Any]:
 @sample(
     *(
         f"/api/v1/training/runs/<int:pk>{end}"
-        for end in ("", "/series", "/cancel", "/pause", "/resume", "/retry", "/clone")
+        for end in ("", "/preflight", "/check", "/series", "/cancel", "/pause", "/resume", "/retry", "/clone")
     )
 )
 def a_run_by_api(people: dict[str, User]) -> dict[str, Any]:

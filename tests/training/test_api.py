@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.training.launching import checkpoint, launched, metrics, prose, with_state
+from tests.training.launching import checkpoint, launched, let_through, metrics, prose, with_state
 from tilth.accounts.models import User
 from tilth.storage import Storage
 from training.models import Checkpoint, Run
@@ -53,9 +53,9 @@ def test_a_run_is_launched_and_read(storage: Storage, api: Client):
     answer = post(api, RUNS, ASKED)
     assert answer.status_code == 201
     made = answer.json()
-    assert (made["state"], made["config"]["vocabulary"]) == ("queued", 300)
+    assert (made["state"], made["config"]["vocabulary"]) == ("checking", 300)
     assert made["inputs"][0]["weight"] == 2.0 and "No worker is running" in made["waits_for"]
-    run = Run.objects.get()
+    run = let_through(Run.objects.get())
     checkpoint(run)
     metrics(run, loss={1: 2.5})
     with_state(run, "succeeded", result={"fine": True})

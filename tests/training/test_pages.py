@@ -152,7 +152,7 @@ def test_a_launch_by_the_form_is_what_was_typed(storage: Storage, client: Client
         ("more@1", "train", 1.0, 1.5),
         ("held@1", "validation", 1.0, None),
     ]
-    assert (run.name, run.job.priority, run.preset) == ("Mine", 4, "smoke")
+    assert (run.name, run.priority, run.preset) == ("Mine", 4, "smoke")
     assert run.config["sample_bytes"] == 1_000_000 and run.config["measure_bytes"] == 200_000
     assert run.config["balance"] is True and run.created_by is not None
 

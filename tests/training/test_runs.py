@@ -12,7 +12,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.tilth.published import publish
-from tests.training.launching import ACTOR, checkpoint, launched, metrics, prose, wanted, with_state
+from tests.training.launching import (
+    ACTOR,
+    checkpoint,
+    launched,
+    let_through,
+    metrics,
+    prose,
+    wanted,
+    with_state,
+)
 from tests.training.posttraining import conversations, make_model, make_tokenizer, put
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import AuditEntry, User
@@ -54,9 +63,13 @@ def stored(storage: Storage, run: Run, step: int, tmp_path: Path, **fields: Any)
     return store(storage, made, Stored(run=run.pk, step=step, **given), attempt=1)
 
 
-def test_a_launch_writes_down_what_was_asked_and_queues_a_job(storage: Storage, people: dict[str, User]):
+def test_a_launch_writes_down_what_was_asked_and_queues_a_job_after_its_preflight(
+    storage: Storage, people: dict[str, User]
+):
     prose(storage)
     run = runs.launch(Actor(user=people["researcher"]), wanted(priority=2))
+    assert run.job is None and run.state == "checking"
+    run = let_through(run)
     assert run.job is not None and run.state == "queued"
     assert (run.job.kind, run.job.queue, run.job.priority, run.job.gpus) == ("training", "gpu", 2, 0)
     assert (run.job.params["run"], run.job.params["stage"]) == (run.pk, "tokenizer")
@@ -110,7 +123,7 @@ def test_a_clone_changes_what_is_named_and_knows_where_it_comes_from(storage: St
     child = runs.clone(
         ACTOR, run, name="Second", settings={"vocabulary": 310}, inputs=(Input("other@1"),), priority=5
     )
-    assert (child.parent, child.name, child.job.priority) == (run, "Second", 5)
+    assert (child.parent, child.name, child.priority) == (run, "Second", 5)
     assert {**child.config, "vocabulary": 300} == run.config and child.seed == 4
     assert {(edge.parent, edge.relation) for edge in ancestors(child.reference, 1)} == {
         ("other@1", "trained_on"),
@@ -241,6 +254,7 @@ def test_a_model_is_fine_tuned_from_a_checkpoint_with_curves_and_lineage(storage
         ACTOR,
         Wanted(stage="sft", preset="smoke", inputs=(Input("chats@1"),), base=base.reference, settings=given),
     )
+    run = let_through(run)
     job = run_inline(run.job)
     assert job.state == "succeeded", job.error
     assert [row.step for row in run.checkpoints.all()] == [2, 4]
@@ -309,7 +323,7 @@ def test_answers_become_a_version_that_knows_its_model(storage: Storage, tmp_pat
     asked(storage)
     run = runs.launch(ACTOR, sampling(base))
     assert (run.version.reference, run.version.state) == ("answers@1", "building")
-    job = run_inline(run.job)
+    job = run_inline(let_through(run).job)
     assert job.state == "succeeded", job.error
     version = DatasetVersion.objects.get(pk=run.version_id)
     assert (version.state, version.rows, version.dataset.kind) == ("published", 3, "completions")
@@ -326,7 +340,9 @@ def test_answers_become_a_version_that_knows_its_model(storage: Storage, tmp_pat
 def test_a_version_comes_to_nothing_with_its_run_and_is_taken_up_again(storage: Storage, tmp_path: Path):
     base = a_model(storage, tmp_path)
     asked(storage)
-    run = with_state(runs.launch(ACTOR, sampling(base)), "failed", error={"message": "No memory."})
+    run = with_state(
+        let_through(runs.launch(ACTOR, sampling(base))), "failed", error={"message": "No memory."}
+    )
     give_up(run.job)
     run.version.refresh_from_db()
     assert (run.version.state, run.version.note) == ("failed", "No memory.")
@@ -415,9 +431,9 @@ def test_the_browser_imports_only_from_the_folders_that_the_operator_names(
     settings.SOURCE_ROOTS = [tmp_path / "inbox"]
     asked = Wanted(stage="import", settings={"source": "/etc"})
     by_web = runs.launch(Actor(user=people["researcher"]), asked)
-    assert by_web.job.params["source_roots"] == [str(tmp_path / "inbox")]
+    assert by_web.preflight.params["source_roots"] == [str(tmp_path / "inbox")]
     cloned = runs.clone(Actor(user=people["researcher"]), runs.launch(ACTOR, asked))
-    assert cloned.job.params["source_roots"] == [str(tmp_path / "inbox")]
+    assert cloned.preflight.params["source_roots"] == [str(tmp_path / "inbox")]
     assert "source_roots" not in cloned.config and launched(storage).job.params["source_roots"] == []
     with pytest.raises(InvalidInput, match="Name a folder"):
         runs.launch(ACTOR, Wanted(stage="import"))
@@ -435,7 +451,7 @@ def test_the_command_queues_and_says_why_it_waits(storage: Storage):
     out, err = StringIO(), StringIO()
     call_command("train", "tokenizer", "--dataset", "prose@1", stdout=out, stderr=err)
     run = Run.objects.get()
-    assert f"{run.reference} is queued as {run.job.reference}" in out.getvalue()
+    assert f"{run.reference} is checking as {run.preflight.reference}" in out.getvalue()
     assert "No worker is running" in err.getvalue()
 
 

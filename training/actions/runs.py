@@ -15,6 +15,7 @@ from tilth.datasets.models import DatasetVersion, Lineage
 from tilth.errors import Conflict, TilthError
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
+from training.actions import preflight
 from training.costs import cost_of
 from training.launch import Plan, Wanted, check, spec_of, wanted_of
 from training.models import Run
@@ -30,7 +31,7 @@ USES = {
 
 @transaction.atomic
 def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
-    """Check what is wanted, write the run down and queue its job; raises the first fault."""
+    """Check what is wanted, write the run down and begin its preflight; raises the first fault."""
     require(actor, "training.run")
     plan = check(wanted)
     run = Run.objects.create(
@@ -44,23 +45,15 @@ def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
         tokenizer=plan.tokenizer,
         reference_model=plan.reference_model,
         reward_model=plan.reward_model,
+        gpus=plan.gpus,
+        priority=plan.priority,
         parent=parent,
         gpu_hour_price=settings.GPU_HOUR_PRICE,
         created_by=actor.user,
     )
     run.version = _reserve(actor, plan)
-    run.job = jobs.submit(
-        actor,
-        "training",
-        spec_of(plan, run.pk, run.version, _source_roots(actor)).to_json(),
-        title=run.name,
-        idempotency_key=f"training:{run.pk}",
-        priority=plan.priority,
-        gpus=plan.gpus,
-    )
-    run.save(update_fields=["job", "version"])
-    if run.version is not None:
-        datasets.assign_job(actor, run.version, run.job)
+    run.save(update_fields=["version"])
+    preflight.start(actor, run, spec_of(plan, run.pk, run.version, _source_roots(actor)).to_json())
     _record_lineage(run, plan)
     audit.record(
         actor,
@@ -116,9 +109,9 @@ def settle_cost(run: Run) -> Run:
 @transaction.atomic
 def _steer(actor: Actor, run: Run, verb: str, act: Callable[[Actor, Job], Job]) -> Run:
     require(actor, "training.run")
-    if run.job is None:
+    if run.current is None:
         raise Conflict(f"{run.reference} has no job.")
-    act(actor, run.job)
+    act(actor, run.current)
     audit.record(actor, f"run.{verb}", run.reference)
     return run
 

@@ -82,7 +82,7 @@ def run_samples(request: HttpRequest, pk: int) -> HttpResponse:
     run = find_run(pk)
     newest = run.checkpoints.filter(state=Checkpoint.State.KEPT).select_related("run").order_by("-step")
     shown = [(found, listed) for found in newest[:SHOWN] if (listed := _samples(found))]
-    return render(request, "training/_samples.html", {"run": run, "shown": shown, "job": run.job})
+    return render(request, "training/_samples.html", {"run": run, "shown": shown, "job": run.current})
 
 
 def _evaluations(found: Checkpoint) -> list[tuple[Run, list[Figure]]]:

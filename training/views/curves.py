@@ -22,7 +22,7 @@ def series(request: HttpRequest) -> HttpResponse:
     """``{stamp, live, runs}``; 204 where nothing is new since the ``stamp`` that is sent along."""
     runs = find_runs(request.GET.getlist("run"))
     # Asked before reading: points that came with the last state are then surely among those read.
-    live = any(run.job is not None and run.job.is_moving for run in runs)
+    live = any(run.is_moving for run in runs)
     now = stamp(runs)
     if live and request.GET.get("stamp") == now:
         return HttpResponse(status=204)
@@ -54,7 +54,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         "runs": runs,
         "differences": differences(runs),
         "newest": [(name, [known.get(name) for known in values]) for name in names],
-        "live": any(run.job is not None and run.job.is_moving for run in runs),
+        "live": any(run.is_moving for run in runs),
     }
     return render(request, "training/compare.html", context)
 

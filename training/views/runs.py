@@ -17,10 +17,12 @@ from tilth.jobs import logview, waiting
 from tilth.jobs.models import JobState
 from tilth.storage import Storage
 from training import extra
+from training.actions import preflight
 from training.actions import runs as actions
 from training.costs import cost_of, gpu_seconds
 from training.forms import RunFilter
-from training.models import Run
+from training.models import CHECKING, STOPPED, Run
+from training.preflight import checklist
 from training.present import figure_rows, result_rows, setting_rows
 from training.series import newest_values
 from training.views.common import find_run
@@ -33,6 +35,7 @@ STEERING: dict[str, tuple[Callable[[Actor, Run], Run], str]] = {
     "pause": (actions.pause, "The run is being paused."),
     "resume": (actions.resume, "The run is queued again."),
     "retry": (actions.retry, "The run is queued again."),
+    "check": (preflight.again, "The run is being checked again."),
 }
 
 
@@ -59,7 +62,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
     found = find_run(pk)
     context = {
         **_live(request, found),
-        "log": logview.tail(found.job, Storage(settings.STORAGE), LOG_LINES) if found.job else None,
+        **_log(found),
         "settings": setting_rows(found),
         "runs": [found],
         "clones": found.clones.select_related("job").order_by("pk")[:20],
@@ -70,14 +73,18 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("models.view")
 @require_GET
 def live(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of a run's page that changes while it works."""
-    return render(request, "training/_live.html", _live(request, find_run(pk)))
+    """The part of a run's page that changes while it works; with the log of another job than ``?job=`` has shown."""
+    found = find_run(pk)
+    context = _live(request, found)
+    if found.current is not None and request.GET.get("job", "") != str(found.current.pk):
+        context |= {**_log(found), "new_log": True}
+    return render(request, "training/_live.html", context)
 
 
 @requires("training.run")
 @require_POST
 def steer(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Cancel, pause, resume or retry a run."""
+    """Cancel, pause, resume, retry or check a run."""
     if verb not in STEERING:
         raise NotFound("There is no such button.")
     act, said = STEERING[verb]
@@ -86,12 +93,24 @@ def steer(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     return redirect("training:run", pk=found.pk)
 
 
+def _log(run: Run) -> dict[str, Any]:
+    """The end of the log of what works for a run now."""
+    job = run.current
+    if job is None:
+        return {}
+    tail = logview.tail(job, Storage(settings.STORAGE), LOG_LINES)
+    return {"log": tail, "log_job": job, "log_attempts": job.attempt}
+
+
 def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
     job, state = run.job, run.state
     return {
         "run": run,
         "job": job,
-        "waits_for": waiting.explain(job) if job else "",
+        "current": run.current,
+        "checklist": checklist(run),
+        "stopped": state == STOPPED,
+        "waits_for": waiting.explain(run.current) if run.current else "",
         "attempts": job.attempts.prefetch_related("leases") if job else [],
         "attempt": job.attempts.filter(number=job.attempt).first() if job else None,
         "newest": newest_values(job) if job else [],
@@ -102,8 +121,9 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "cost": cost_of(run) if run.cost is None else run.cost,
         "currency": settings.CURRENCY,
         "may_run": can(request.user, "training.run"),
-        "may_pause": state in (JobState.QUEUED, JobState.RUNNING),
+        "may_pause": state in (CHECKING, JobState.QUEUED, JobState.RUNNING),
         "may_resume": state == JobState.PAUSED,
-        "may_cancel": state in (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED),
+        "may_cancel": state
+        in (CHECKING, JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED),
         "may_retry": state in (JobState.FAILED, JobState.CANCELLED),
     }

@@ -26,6 +26,7 @@ from training.llm.preflight import (
 )
 from training.llm.preflight.result import Check, State, failed
 from training.llm.preflight.survey import Reading, Survey, survey
+from training.llm.preflight.titles import TITLES
 from training.llm.program import Workspace
 from training.llm.stages import stage
 from training.llm.vocabulary import Vocabulary
@@ -88,10 +89,9 @@ Made = Callable[[Facts], Check]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A check: its name, what pages call it, the stages that it makes sense for."""
+    """A check: its name, and the stages that it makes sense for."""
 
     name: str
-    title: str
     stages: tuple[str, ...]
     make: Made
 
@@ -125,28 +125,22 @@ def _rehearsal(facts: Facts) -> Check:
 
 
 CHECKS: tuple[Item, ...] = (
-    Item("schema", "Schema and kind", READING, lambda f: schema.schema(f.work.spec, f.work.inputs)),
-    Item("template", "Chat template", CHAT, lambda f: masks.template(f.survey)),
-    Item("trained", "Trained tokens in every row", CHAT, lambda f: masks.trained(f.survey)),
-    Item("stop", "The stop token is trained", ANSWERED, lambda f: masks.stop(f.survey, f.reading.chat)),
-    Item("pad", "Padding ends nothing", TRAINED, _padding),
-    Item("bos", "No double beginning", CHAT, lambda f: masks.beginning(f.survey, f.reading)),
-    Item("lengths", "Lengths", CHAT, lambda f: masks.lengths(f.survey, f.reading.context)),
-    Item("sources", "Every source is drawn", TRAINED, _drawn),
-    Item("overlap", "Training and validation are apart", HOLDING, lambda f: overlap.overlap(f.work)),
-    Item(
-        "contamination",
-        "No evaluation in the training data",
-        TRAINED,
-        lambda f: contamination.contamination(f.work),
-    ),
-    Item("verifiers", "Verifiers", ("grpo", "evaluate"), lambda f: verifiers.verifiers(f.work)),
-    Item("disk", "Disk space", (), _disk),
-    Item("rehearsal", "Two steps, saved, reloaded, resumed", TRAINED, _rehearsal),
+    Item("schema", READING, lambda f: schema.schema(f.work.spec, f.work.inputs)),
+    Item("template", CHAT, lambda f: masks.template(f.survey)),
+    Item("trained", CHAT, lambda f: masks.trained(f.survey)),
+    Item("stop", ANSWERED, lambda f: masks.stop(f.survey, f.reading.chat)),
+    Item("pad", TRAINED, _padding),
+    Item("bos", CHAT, lambda f: masks.beginning(f.survey, f.reading)),
+    Item("lengths", CHAT, lambda f: masks.lengths(f.survey, f.reading.context)),
+    Item("sources", TRAINED, _drawn),
+    Item("overlap", HOLDING, lambda f: overlap.overlap(f.work)),
+    Item("contamination", TRAINED, lambda f: contamination.contamination(f.work)),
+    Item("verifiers", ("grpo", "evaluate"), lambda f: verifiers.verifiers(f.work)),
+    Item("disk", (), _disk),
+    Item("rehearsal", TRAINED, _rehearsal),
 )
-"""In the order of the page. No stages: for every one."""
+"""In the order of the page; each name has its title. No stages: for every one."""
 
-TITLES = {item.name: item.title for item in CHECKS}
 WITHOUT_ROWS = ("disk",)
 """Checks that make sense even where the rows cannot be read."""
 
@@ -164,7 +158,7 @@ def made(work: Workspace) -> Iterator[Check]:
     facts, unreadable = Facts(work), False
     items = of_stage(work.spec.stage)
     for number, item in enumerate(items):
-        work.report.progress(number, len(items), "preflight", item.title)
+        work.report.progress(number, len(items), "preflight", TITLES[item.name])
         work.stop_if_asked()
         if unreadable and item.name not in WITHOUT_ROWS:
             continue

@@ -8,13 +8,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tilth.accounts.actors import Actor
 from tilth.errors import TilthError
-from tilth.jobs.models import JobState
+from tilth.jobs.models import Job, JobState
 from tilth.jobs.runner import print_progress, run_or_follow
 from tilth.jobs.waiting import explain
 from training.actions.runs import launch
 from training.launch import Input, Wanted, offered, ready_stage
 from training.llm.config import read_assignments
 from training.models import Run
+from training.preflight import checklist, whole, why
 
 ACTOR = Actor.system("command line")
 
@@ -70,43 +71,55 @@ class Command(BaseCommand):
             run = launch(ACTOR, wanted(options))
         except TilthError as error:
             raise CommandError(error.message) from error
-        assert run.job is not None
         if options["wait"]:
             self.wait(run, options)
-        elif reason := explain(run.job):
+        elif run.current is not None and (reason := explain(run.current)):
             self.stderr.write(reason)
         self.report(run, options)
 
     def wait(self, run: Run, options: dict[str, Any]) -> None:
-        """Carry the run out here, or follow it where a worker does."""
-        assert run.job is not None
-        try:
-            job = run_or_follow(run.job, None if options["json"] else print_progress)
-        except TilthError as error:
-            raise CommandError(error.message) from error
+        """Check the run and carry it out here, or follow it where a worker does."""
+        assert run.preflight is not None
+        self.follow(run.preflight, options)
+        run.refresh_from_db()
+        if run.job is None:
+            self.report(run, options)
+            said = why(run)
+            raise CommandError(f"{run.reference} is {run.state}." + (f"\n{said}" if said else ""))
+        job = self.follow(run.job, options)
         if job.state != JobState.SUCCEEDED:
             reason = (job.error or {}).get("message") or f"the run was {job.state}"
             raise CommandError(f"{run.reference}: {reason}")
 
+    def follow(self, job: Job, options: dict[str, Any]) -> Job:
+        """Run a job here, or follow it where a worker runs it."""
+        try:
+            return run_or_follow(job, None if options["json"] else print_progress)
+        except TilthError as error:
+            raise CommandError(error.message) from error
+
     def report(self, run: Run, options: dict[str, Any]) -> None:
-        """Print the run, and what it made where it has ended."""
-        assert run.job is not None
-        run.job.refresh_from_db()
+        """Print the run with its checklist, and what it made where it has ended."""
+        run.refresh_from_db()
         made = [checkpoint.reference for checkpoint in run.checkpoints.all()]
-        if run.version and run.job.state == JobState.SUCCEEDED:
+        if run.version and run.state == JobState.SUCCEEDED:
             made.append(run.version.reference)
         if options["json"]:
             answer = {
                 "run": run.reference,
-                "job": run.job.reference,
-                "state": run.job.state,
+                "job": run.job.reference if run.job else None,
+                "state": run.state,
+                "preflight": whole(run),
                 "checkpoints": made,
                 "version": run.version.reference if run.version else None,
-                "result": run.job.result,
+                "result": run.job.result if run.job else None,
             }
             self.stdout.write(json.dumps(answer))
             return
-        said = f"made {', '.join(made)}" if made else f"is {run.job.state} as {run.job.reference}"
+        for line in checklist(run):
+            self.stdout.write(f"{line.state:<7} {line.title}: {line.words}")
+        assert run.current is not None
+        said = f"made {', '.join(made)}" if made else f"is {run.state} as {run.current.reference}"
         self.stdout.write(f"{run.reference} {said}")
 
 

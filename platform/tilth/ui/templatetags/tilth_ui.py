@@ -26,9 +26,9 @@ STATE_KIND = {
     **dict.fromkeys(
         ("succeeded", "published", "active", "alive", "ready", "ok", "passed", "kept", "done"), "ok"
     ),
-    **dict.fromkeys(("running", "publishing", "building"), "info"),
+    **dict.fromkeys(("running", "publishing", "building", "checking"), "info"),
     **dict.fromkeys(("paused", "pausing", "cancelling", "warning", "invited", "partial"), "warn"),
-    **dict.fromkeys(("failed", "withdrawn", "lost", "error", "locked"), "bad"),
+    **dict.fromkeys(("failed", "withdrawn", "lost", "error", "locked", "stopped by preflight"), "bad"),
 }
 """Which colour a state has; whatever is not listed is muted."""
 

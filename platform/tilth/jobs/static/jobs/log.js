@@ -81,4 +81,12 @@ function span(name, text) {
   return element;
 }
 
-for (const root of document.querySelectorAll("[data-log]")) new LogTail(root).start();
+function startAll() {
+  for (const root of document.querySelectorAll("[data-log]:not([data-started])")) {
+    root.dataset.started = "1";
+    new LogTail(root).start();
+  }
+}
+
+startAll();
+document.addEventListener("htmx:load", startAll);
