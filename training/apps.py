@@ -15,4 +15,5 @@ class TrainingConfig(AppConfig):
         from training import references
 
         navigation.register("Models", "Runs", "training:runs", "models.view", order=10)
+        navigation.register("Models", "Tokenizer explorer", "training:explore", "models.view", order=40)
         references.register_all()

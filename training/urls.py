@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import checkpoints, curves, launch, runs
+from training.views import checkpoints, curves, explore, launch, runs
 
 app_name = "training"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("new/preview/", launch.preview, name="preview"),
     path("compare/", curves.compare, name="compare"),
     path("series/", curves.series, name="series"),
+    path("explore/", explore.explorer, name="explore"),
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/live/", runs.live, name="live"),
     path("runs/<int:pk>/do/<slug:verb>/", runs.steer, name="steer"),

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
+from training.llm.chat import Chat, specials_of
+from training.llm.chat_template import Message
 from training.llm.pretokens import plain
 
 _FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -32,31 +33,20 @@ class Token:
 
 def explore_text(tokenizer: Tokenizer, text: str) -> list[Token]:
     """A text's tokens; what looks like a special token in it is plain text."""
-    return _tokens(tokenizer, text, plain(tokenizer).encode(text, add_special_tokens=False))
-
-
-def explore_rendered(tokenizer: Tokenizer, rendered: str) -> list[Token]:
-    """The tokens of a conversation as the chat template rendered it; marks of turns are special tokens."""
-    tokenizer.encode_special_tokens = False
-    try:
-        return _tokens(tokenizer, rendered, tokenizer.encode(rendered, add_special_tokens=False))
-    finally:
-        plain(tokenizer)
+    return list(_tokens(tokenizer, text, plain(tokenizer).encode(text, add_special_tokens=False)))
 
 
 def explore_conversation(
-    tokenizer: Tokenizer,
-    template: str,
-    messages: Sequence[dict[str, Any]],
-    tools: Sequence[dict[str, Any]] | None = None,
+    chat: Chat, messages: Sequence[Message], tools: Sequence[Message] | None = None
 ) -> list[Token]:
-    """A conversation's tokens under a chat template (Jinja, rendered in a sandbox by transformers)."""
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    rendered = render_jinja_template(
-        [list(messages)], tools=list(tools) if tools else None, chat_template=template
-    )[0]
-    return explore_rendered(tokenizer, rendered[0])
+    """A conversation's tokens as its chat template writes it: the marks of turns are special tokens, and what
+    looks like one in a message is plain text."""
+    written, tokenizer = chat.encode(messages, tools), chat.tokenizer
+    special = specials_of(tokenizer)
+    return [
+        _token(id, _raw(tokenizer, id, written.text[start:end]), start, end, id in special)
+        for id, (start, end) in zip(written.ids, written.offsets, strict=True)
+    ]
 
 
 def token_bytes(tokenizer: Tokenizer, token: str) -> bytes | None:
@@ -77,20 +67,16 @@ def is_byte_level(tokenizer: Tokenizer) -> bool:
     return "ByteLevel" in str(tokenizer.decoder)
 
 
-def _tokens(tokenizer: Tokenizer, text: str, encoding: Encoding) -> list[Token]:
-    special = {id for id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    return [
-        _token(id, raw, start, end, id in special)
-        for id, raw, (start, end) in zip(
-            encoding.ids, _bytes(tokenizer, text, encoding), encoding.offsets, strict=True
-        )
-    ]
+def _tokens(tokenizer: Tokenizer, text: str, encoding: Encoding) -> Iterator[Token]:
+    special = specials_of(tokenizer)
+    for id, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+        yield _token(id, _raw(tokenizer, id, text[start:end]), start, end, id in special)
 
 
-def _bytes(tokenizer: Tokenizer, text: str, encoding: Encoding) -> Iterator[bytes]:
-    for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):
-        known = token_bytes(tokenizer, token)
-        yield text[start:end].encode() if known is None else known
+def _raw(tokenizer: Tokenizer, id: int, written: str) -> bytes:
+    """A token's bytes: those of the vocabulary, else the text where it stands."""
+    known = token_bytes(tokenizer, tokenizer.id_to_token(id) or "")
+    return written.encode() if known is None else known
 
 
 def _token(id: int, raw: bytes, start: int, end: int, special: bool) -> Token:
