@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from tests.training.conftest import ROOT
 from tests.training.journey import Journey, real, small
 from tilth.storage import Storage
 from training.llm import checkpoints
 from training.llm.program import Workspace
 from training.llm.spec import Spec
 
-FOLDER = Path(os.environ.get("TILTH_POSTTRAINING_DATA") or ROOT.parent / "shared/data/posttraining")
-"""Public sets, whose licences do not let them lie in this repository."""
+FOLDER = os.environ.get("TILTH_POSTTRAINING_DATA", "")
+"""A folder of public sets, whose licences do not let them lie in this repository."""
 
 Make = Callable[[Spec], Workspace]
 
@@ -69,6 +68,6 @@ def test_from_prose_to_an_evaluated_model(storage: Storage, workspace: Make):
 
 @pytest.mark.full
 def test_from_real_prose_to_an_evaluated_model(storage: Storage, workspace: Make):
-    if not FOLDER.exists():
+    if not FOLDER:
         pytest.skip("the public sets are not at hand: name their folder in TILTH_POSTTRAINING_DATA")
-    print(check(Journey(storage, workspace, real(FOLDER)).go()))
+    print(check(Journey(storage, workspace, real(Path(FOLDER))).go()))
