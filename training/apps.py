@@ -12,8 +12,10 @@ class TrainingConfig(AppConfig):
     def ready(self) -> None:
         """Show up in pages and in references."""
         from tilth.ui import navigation
-        from training import references
+        from training import panels, references
 
         navigation.register("Models", "Runs", "training:runs", "models.view", order=10)
         navigation.register("Models", "Tokenizer explorer", "training:explore", "models.view", order=40)
+        navigation.register("Models", "Alerts", "training:alerts", "models.view", order=20, icon="alert")
         references.register_all()
+        panels.register_all()

@@ -9,16 +9,17 @@ from django.db.models import Q
 from django.urls import reverse
 
 from tilth.accounts.actors import Actor
+from tilth.accounts.secrets import ROTATIONS
 from tilth.datasets import actions as datasets
 from tilth.datasets.manifest import Manifest
 from tilth.datasets.models import DatasetVersion
 from tilth.errors import TilthError
 from tilth.jobs.models import Job
-from tilth.jobs.registry import JobKind, register
+from tilth.jobs.registry import JobKind, register, register_round
 from tilth.storage import Storage
-from training import extra
-from training.actions import preflight
-from training.actions.checkpoints import reconcile
+from training import extra, notices
+from training.actions import alerts, preflight, retention
+from training.actions.checkpoints import PRUNING, reconcile
 from training.actions.runs import settle_cost
 from training.llm.stages import stage
 from training.models import Run
@@ -45,6 +46,7 @@ def take_in(job: Job, artifact: dict[str, Any]) -> None:
     run = Run.objects.filter(job=job).first()
     if run is not None and artifact["name"].startswith(f"checkpoint:{run.pk}/"):
         reconcile(ACTOR, run)
+        retention.prune_automatically(run)
 
 
 def close(job: Job) -> None:
@@ -52,6 +54,7 @@ def close(job: Job) -> None:
     run = Run.objects.filter(job=job).first()
     if run is not None:
         reconcile(ACTOR, run)
+        retention.prune_automatically(run)
         settle_cost(run)
 
 
@@ -60,6 +63,8 @@ def finish(job: Job, result: dict[str, Any]) -> None:
     run = Run.objects.with_objects().filter(job=job).first()
     if run is not None and run.version is not None:
         _publish(run, run.version, job, result)
+    if run is not None:
+        alerts.watch_evaluation(run, result)
     close(job)
 
 
@@ -80,6 +85,8 @@ def _publish(run: Run, version: DatasetVersion, job: Job, result: dict[str, Any]
 def give_up(job: Job) -> None:
     """The run failed or was cancelled: its version does not come to be (a retry takes it up again)."""
     run = Run.objects.with_objects().filter(job=job).first()
+    if run is not None:
+        alerts.watch_end(run, job)
     if run is not None and run.version is not None:
         reason = (job.error or {}).get("message", "") or f"the run was {job.state}"
         datasets.fail_version(ACTOR, run.version, reason)
@@ -101,6 +108,7 @@ TRAINING = register(
         on_success=finish,
         on_end=give_up,
         on_artifact=take_in,
+        on_metrics=alerts.watch_points,
         url=run_url,
         queue="gpu",
     )
@@ -117,3 +125,31 @@ PREFLIGHT = register(
         url=run_url,
     )
 )
+
+NOTICE = register(
+    JobKind(
+        name="alert_notice",
+        title="Notice of an alert",
+        command=lambda job: [sys.executable, "-m", "training.notice"],
+        permission="training.run",
+        environment=notices.environment,
+        url=notices.url,
+        max_attempts=6,
+        short=True,
+    )
+)
+
+PRUNE = register(
+    JobKind(
+        name=PRUNING,
+        title="Removal of pruned checkpoints",
+        command=lambda job: [sys.executable, "-m", "training.llm.prune"],
+        permission="training.run",
+        url=retention.url,
+        max_attempts=10,
+        short=True,
+    )
+)
+
+register_round("training alerts", alerts.watch_silence)
+ROTATIONS.append(notices.rotate_secrets)

@@ -179,6 +179,7 @@ def spec_of(
         reward_model=_as_part(plan.reward_model),
         dataset={"name": version.dataset.name, "number": version.number} if version else None,
         source_roots=list(source_roots) if plan.stage.reads_folders else [],
+        prunes=False,
     )
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from tilth.errors import TilthError
 from tilth.jobs.models import SUPERVISED, Job, JobState
+from training.llm.alerts.finding import NOT_FINITE, RULES
 from training.llm.checkpoints import checkpoint_folder
 from training.llm.stages import Stage
 from training.llm.stages import stage as find_stage
@@ -60,6 +61,11 @@ class RunQuerySet(models.QuerySet["Run"]):
         before = [name for name, shown in CHECKED_STATES.items() if shown == state]
         before = before or ([] if state in CHECKED_STATES else [state])
         return self.filter(models.Q(job__state=state) | models.Q(job=None, preflight__state__in=before))
+
+    def with_alerts(self) -> "RunQuerySet":
+        """Runs with ``unseen``, how many alerts nobody has seen to."""
+        open_ = Alert.objects.filter(run=models.OuterRef("pk"), seen_at=None).order_by().values("run")
+        return self.annotate(unseen=models.Subquery(open_.annotate(n=models.Count("pk")).values("n")))
 
     def search(self, words: str) -> "RunQuerySet":
         """Runs whose name, stage, preset or number fits the words."""
@@ -202,6 +208,14 @@ class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
         """Those whose files are there, the newest run and its last step first."""
         return self.filter(state=Checkpoint.State.KEPT).select_related("run").order_by("-run_id", "-step")
 
+    def measured(self) -> list[str]:
+        """The names of every number that was measured at these checkpoints."""
+        known = self.values_list("metrics", flat=True)
+        numbers = {
+            name for metrics in known for name, value in metrics.items() if isinstance(value, int | float)
+        }
+        return sorted(numbers)
+
     def by_reference(self, reference: str) -> "Checkpoint | None":
         """The checkpoint ``checkpoint:RUN/STEP``, whatever its state."""
         run, slash, step = reference.removeprefix("checkpoint:").partition("/")
@@ -273,3 +287,114 @@ class Checkpoint(models.Model):
     def figures(self) -> dict[str, Any]:
         """Its metrics in the order of their names."""
         return dict(sorted(self.metrics.items()))
+
+
+def default_pauses() -> list[str]:
+    """The rules that pause a run unless its settings say otherwise."""
+    return [NOT_FINITE]
+
+
+class RunWatch(models.Model):
+    """What is remembered of a run's curves between batches of points, and which rules pause it."""
+
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="watch")
+    memory = models.JSONField(default=dict)
+    pauses = models.JSONField(default=default_pauses, help_text="names of the rules that save and pause it")
+
+    def __str__(self) -> str:
+        return f"watch of {self.run}"
+
+
+class AlertQuerySet(models.QuerySet["Alert"]):
+    """Reads of alerts."""
+
+    def unseen(self) -> "AlertQuerySet":
+        """Those that nobody has seen to, the newest first."""
+        return self.filter(seen_at=None).order_by("-pk")
+
+
+class Alert(models.Model):
+    """Something that a rule has found in a run; the same finding of an attempt is one row."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="alerts")
+    attempt = models.PositiveIntegerField()
+    rule = models.CharField(max_length=30)
+    series = models.CharField(max_length=100, blank=True)
+    step = models.BigIntegerField(default=0)
+    message = models.CharField(max_length=1000)
+    paused = models.BooleanField(default=False, help_text="the run was told to save and pause")
+    created_at = models.DateTimeField(default=timezone.now)
+    seen_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AlertQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["run", "attempt", "rule", "series", "step"], name="one_alert_per_finding"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["-id"], condition=models.Q(seen_at=None), name="alerts_unseen")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} in {self.run.reference}"
+
+    @property
+    def title(self) -> str:
+        """What its rule is called; a rule that is no more goes by its name."""
+        return RULES.get(self.rule, self.rule)
+
+
+class AlertChannel(models.Model):
+    """Where a person wants to hear of alerts: their own mailbox, or a webhook.
+
+    ``url`` and ``secret`` are encrypted; ``host`` is what of the address is shown.
+    """
+
+    class Kind(models.TextChoices):
+        """How a notice goes out."""
+
+        EMAIL = "email", "E-mail"
+        WEBHOOK = "webhook", "Webhook"
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    host = models.CharField(max_length=255, blank=True)
+    url = models.TextField(blank=True)
+    secret = models.TextField(blank=True)
+    all_runs = models.BooleanField(default=False, help_text="of everybody's runs, not only of one's own")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner"],
+                condition=models.Q(kind="email", ended_at=None),
+                name="one_alert_mailbox_per_person",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.host or self.get_kind_display()
+
+
+class Retention(models.Model):
+    """Which checkpoints of a run stay; those that something refers to always do."""
+
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="retention")
+    every = models.PositiveIntegerField(null=True, blank=True, help_text="every Nth one stays")
+    last = models.PositiveIntegerField(null=True, blank=True, help_text="so many of the newest stay")
+    metric = models.CharField(max_length=200, blank=True, help_text="the best by this one stays")
+    lowest = models.BooleanField(default=True, help_text="the lowest value is the best")
+    automatic = models.BooleanField(default=False, help_text="the others go as new ones are stored")
+
+    def __str__(self) -> str:
+        return f"retention of {self.run}"

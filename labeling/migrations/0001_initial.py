@@ -687,6 +687,10 @@ class Migration(migrations.Migration):
             model_name='tally',
             constraint=models.UniqueConstraint(fields=('campaign', 'labeler', 'day'), name='tally_once_a_day'),
         ),
+        migrations.AddIndex(
+            model_name='candidate',
+            index=models.Index(fields=['checkpoint'], name='candidate_by_checkpoint'),
+        ),
         migrations.AddConstraint(
             model_name='candidate',
             constraint=models.UniqueConstraint(fields=('task', 'position'), name='candidate_position_unique'),

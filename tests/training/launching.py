@@ -11,7 +11,7 @@ from tilth.jobs.models import Job, JobMetric
 from tilth.storage import Storage
 from training.actions import preflight, runs
 from training.launch import Input, Wanted
-from training.models import Checkpoint, Run
+from training.models import Alert, Checkpoint, Run
 
 ACTOR = Actor.system("test")
 
@@ -81,3 +81,8 @@ def metrics(run: Run, attempt: int = 1, **series: dict[int, float | None]) -> No
         for name, points in series.items()
         for step, value in points.items()
     )
+
+
+def alert(run: Run, message: str = "The loss is 9.", rule: str = "loss_spike", step: int = 7) -> Alert:
+    """An alert's row."""
+    return Alert.objects.create(run=run, attempt=1, rule=rule, series="loss", step=step, message=message)

@@ -5,9 +5,11 @@ from typing import Any
 from django.conf import settings
 
 from tests.route_samples import sample
-from tests.training.launching import checkpoint, launched
+from tests.training.launching import alert, checkpoint, launched
+from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
 from tilth.storage import Storage
+from training.actions import channels
 from training.llm.checkpoints import Checkpoint as Stored
 from training.models import Run
 
@@ -16,7 +18,15 @@ def _run() -> Run:
     return launched(Storage(settings.STORAGE))
 
 
-@sample("training:run", "training:live", "training:samples", "training:curves_csv")
+@sample(
+    "training:run",
+    "training:live",
+    "training:samples",
+    "training:curves_csv",
+    "training:pauses",
+    "training:retention",
+    "training:prune",
+)
 def a_run(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": _run().pk}
 
@@ -47,3 +57,15 @@ def a_checkpoint(people: dict[str, User]) -> dict[str, Any]:
     stored = Stored(run=made.run_id, step=0, stage="tokenizer", holds="tokenizer")
     Storage(settings.STORAGE).write_json(f"{made.path}/checkpoint.json", stored.to_json())
     return {"run": made.run_id, "step": 0}
+
+
+@sample("training:see_alert")
+def an_alert(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": alert(_run()).pk}
+
+
+@sample("training:end_channel")
+def a_channel(people: dict[str, User]) -> dict[str, Any]:
+    # Only its owner and admins may end one, which the permission alone does not say.
+    owner = people["researcher"]
+    return {"pk": channels.add_mailbox(Actor(user=owner)).pk}

@@ -12,6 +12,7 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
 from tilth.datasets.models import Lineage
 from tilth.errors import InvalidInput, NotFound
+from tilth.jobs.models import ENDED, Job
 from tilth.storage import Storage
 from tilth.text.storable import storable
 from training.llm.checkpoints import NAME, checkpoint_folder
@@ -19,6 +20,8 @@ from training.llm.checkpoints import Checkpoint as Stored
 from training.models import Checkpoint, Run
 
 State = Checkpoint.State
+PRUNING = "checkpoint_prune"
+"""The kind of the jobs that remove the files of pruned checkpoints."""
 
 
 def register(actor: Actor, run: Run, step: int) -> Checkpoint:
@@ -47,7 +50,19 @@ def reconcile(actor: Actor, run: Run) -> list[Checkpoint]:
     kept = run.checkpoints.filter(state=State.KEPT)
     kept.exclude(step__in=found).update(state=State.PRUNED)
     known = set(kept.values_list("step", flat=True))
-    return [register(actor, run, step) for step in sorted(found - known)]
+    new = found - known - _going(run, found - known)
+    return [register(actor, run, step) for step in sorted(new)]
+
+
+def _going(run: Run, steps: set[int]) -> set[int]:
+    """Pruned steps whose files are there only until a job has removed them."""
+    pruned = set(run.checkpoints.filter(state=State.PRUNED, step__in=steps).values_list("step", flat=True))
+    if not pruned:
+        return set()
+    jobs = Job.objects.filter(kind=PRUNING, params__run=run.pk).exclude(state__in=ENDED)
+    return pruned & {
+        item["step"] for params in jobs.values_list("params", flat=True) for item in params["checkpoints"]
+    }
 
 
 def _read(run: Run, step: int) -> tuple[Stored, str]:

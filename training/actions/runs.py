@@ -16,9 +16,10 @@ from tilth.errors import Conflict, TilthError
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
 from training.actions import preflight
+from training.actions.retention import begin
 from training.costs import cost_of
 from training.launch import Plan, Wanted, check, spec_of, wanted_of
-from training.models import Run
+from training.models import Checkpoint, Run
 
 RELATIONS = {"train": "trained_on", "validation": "validated_on", "eval": "evaluated_on"}
 USES = {
@@ -51,6 +52,8 @@ def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
         gpu_hour_price=settings.GPU_HOUR_PRICE,
         created_by=actor.user,
     )
+    _hold(plan)
+    begin(actor, run)
     run.version = _reserve(actor, plan)
     run.save(update_fields=["version"])
     preflight.start(actor, run, spec_of(plan, run.pk, run.version, _source_roots(actor)).to_json())
@@ -127,6 +130,16 @@ def _reserve(actor: Actor, plan: Plan) -> DatasetVersion | None:
     except TilthError as error:
         error.field = "output"
         raise
+
+
+def _hold(plan: Plan) -> None:
+    """See that the files of its checkpoints stay: pruning takes the same locks, and this run refers to them now."""
+    parts = (plan.base, plan.tokenizer, plan.reference_model, plan.reward_model)
+    wanted = {part.pk for part in parts if part is not None}
+    held = Checkpoint.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    gone = next((part for part in held if not part.is_kept), None)
+    if gone is not None:
+        raise Conflict(f"The files of {gone.reference} have just been pruned: choose another checkpoint.")
 
 
 def _source_roots(actor: Actor) -> list[str]:

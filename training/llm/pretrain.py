@@ -277,7 +277,7 @@ class Pretraining:
         storage = self.work.report.storage
         keys = storage.list(f"checkpoints/{stored.run}", checkpoints.NAME)
         steps = sorted(int(key.split("/")[-2]) for key in keys)
-        if self.config.keep is not None:
+        if self.config.keep is not None and self.work.spec.prunes:
             earlier = [step for step in steps if step < stored.step]
             for step in earlier[: max(0, len(earlier) - self.config.keep)]:
                 folder = checkpoints.checkpoint_folder(stored.run, step)

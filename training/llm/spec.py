@@ -55,7 +55,8 @@ class Spec:
     start from, ``reference_model`` what DPO and KL compare with (the base where not given),
     ``reward_model`` what RL optimises, ``tokenizer`` what pretraining uses. ``dataset`` names the dataset
     version (``name``, ``number``) that a stage writes rows into (``sample``, ``evaluate``).
-    ``source_roots`` are the folders of the server that ``import`` may read.
+    ``source_roots`` are the folders of the server that ``import`` may read. ``prunes`` lets the program itself remove
+    checkpoints beyond its setting ``keep``: not where somebody else knows what refers to them.
     """
 
     stage: str
@@ -68,6 +69,7 @@ class Spec:
     tokenizer: Part | None = None
     dataset: dict[str, Any] | None = None
     source_roots: list[str] = field(default_factory=list)
+    prunes: bool = True
     version: int = VERSION
 
     @property

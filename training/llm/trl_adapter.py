@@ -131,6 +131,7 @@ def datasets_of(found: Examples) -> tuple[Dataset, Dataset | None]:
 class Telling(TrainerCallback):  # type: ignore[misc]
     """Tells the job's page of a training, keeps its states, and ends it when asked or out of time.
 
+    Weights of a run whose loss or gradient was no number are never stored over ones that are.
     ``export`` stores the model as a checkpoint of the step, with the tokens so far and the last metrics.
     """
 
@@ -141,6 +142,7 @@ class Telling(TrainerCallback):  # type: ignore[misc]
     last: dict[str, float] = field(default_factory=dict)
     tokens: int = 0
     stopped: bool = False
+    diverged: str = ""
     _before: int = 0
     _began: float = field(default_factory=time.monotonic)
     _mark: tuple[float, int] | None = None
@@ -169,6 +171,8 @@ class Telling(TrainerCallback):  # type: ignore[misc]
             if shown and isinstance(value, int | float):
                 self.work.report.metric(shown, float(value), state.global_step)
                 self.last[shown] = float(value)
+                if shown in ("loss", "grad_norm") and not math.isfinite(value):
+                    self.diverged = shown
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         step = state.global_step
@@ -184,6 +188,12 @@ class Telling(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = True
 
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        if self.diverged:
+            raise TilthError(
+                f"{self.diverged} is no number any more at step {state.global_step:,}: lower the learning rate, then "
+                "retry; the run goes on from its last good state.",
+                "diverged",
+            )
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         self.work.states.save(folder, state.global_step, self.work.report.attempt)
 

@@ -25,10 +25,13 @@ from training.models import CHECKING, STOPPED, Run
 from training.preflight import checklist
 from training.present import figure_rows, result_rows, setting_rows
 from training.series import newest_values
+from training.views.alerts import pause_choices
 from training.views.common import find_run
+from training.views.keeping import kept_context
 
 PER_PAGE = 25
 LOG_LINES = 200
+ALERTS_SHOWN = 20
 
 STEERING: dict[str, tuple[Callable[[Actor, Run], Run], str]] = {
     "cancel": (actions.cancel, "The run is being cancelled."),
@@ -44,7 +47,9 @@ STEERING: dict[str, tuple[Callable[[Actor, Run], Run], str]] = {
 def index(request: HttpRequest) -> HttpResponse:
     """Every run, newest first."""
     form = RunFilter(request.GET)
-    page = Paginator(form.narrow(Run.objects.with_objects()), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(form.narrow(Run.objects.with_objects().with_alerts()), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
     context = {
         "form": form,
         "page": page,
@@ -65,6 +70,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         **_log(found),
         "settings": setting_rows(found),
         "runs": [found],
+        **kept_context(found),
         "clones": found.clones.select_related("job").order_by("pk")[:20],
     }
     return render(request, "training/run.html", context)
@@ -114,6 +120,8 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "attempts": job.attempts.prefetch_related("leases") if job else [],
         "attempt": job.attempts.filter(number=job.attempt).first() if job else None,
         "newest": newest_values(job) if job else [],
+        "alerts": run.alerts.select_related("seen_by").order_by("-pk")[:ALERTS_SHOWN],
+        "pauses": pause_choices(run),
         "checkpoints": run.checkpoints.order_by("-step"),
         "figures": figure_rows(job.result) if job and job.result else [],
         "result": result_rows(job.result) if job and job.result else [],

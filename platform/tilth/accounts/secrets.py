@@ -4,10 +4,15 @@
 key: put a new one in front, run ``manage.py rotate_secrets``, take the old one away.
 """
 
+from collections.abc import Callable
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 from tilth.errors import TilthError
+
+ROTATIONS: list[Callable[[], int]] = []
+"""What apps above keep encrypted: each rewrites its secrets by :func:`rotate` and answers how many there are."""
 
 
 class CannotDecrypt(TilthError):

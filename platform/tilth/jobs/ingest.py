@@ -62,7 +62,8 @@ class LineTail:
 class Intake:
     """What one attempt has reported and what of it is not stored yet.
 
-    ``on_artifact`` is told of each stored artifact, after the attempt was seen to hold the job still.
+    ``on_artifact`` is told of each stored artifact, after the attempt was seen to hold the job still;
+    ``on_metrics`` sees each batch of points while it is stored.
     """
 
     attempt: Attempt
@@ -70,6 +71,7 @@ class Intake:
     output: LineTail
     log: LogWriter
     on_artifact: Callable[[Job, dict[str, Any]], None] | None = None
+    on_metrics: Callable[[Job, int, list[JobMetric]], None] | None = None
     last_output: str = ""
     _progress: dict[str, Any] = field(default_factory=dict)
     _metrics: list[JobMetric] = field(default_factory=list)
@@ -123,6 +125,19 @@ class Intake:
         if self._progress:
             Job.objects.held_by(self.attempt).update(**self._progress)
         JobMetric.objects.bulk_create(self._metrics, batch_size=500, ignore_conflicts=True)
+        if self.on_metrics is not None and self._metrics:
+            self._show(self.on_metrics)
+
+    def _show(self, hook: Callable[[Job, int, list[JobMetric]], None]) -> None:
+        try:
+            with transaction.atomic():
+                hook(self.attempt.job, self.attempt.number, self._metrics)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            # The points are worth more than what was to be made of them.
+            logger.exception("%s: its points were not looked at", self.attempt)
+            self.log.add(f"The newest points were stored but not looked at: {error}", "warning")
 
     def _take_lines(self, events: list[str], output: list[str]) -> None:
         for line in output:

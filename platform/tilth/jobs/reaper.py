@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from tilth.jobs import fencing, placer
+from tilth.jobs import fencing, placer, registry
 from tilth.jobs.ending import settle_logged
 from tilth.jobs.models import Attempt, DeviceLease, Job, JobState, Worker
 
@@ -28,6 +29,7 @@ def reap() -> None:
     _take_back_unanswered()
     _settle_ends()
     placer.wake()
+    _make_rounds()
 
 
 def give_up(attempts: Iterable[Attempt], reason: str) -> None:
@@ -69,6 +71,16 @@ def _settle_ends() -> None:
         "pk", flat=True
     ):
         settle_logged(job_id)
+
+
+def _make_rounds() -> None:
+    for name, act in registry.rounds().items():
+        try:
+            act()
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("the round %s failed; it is made again", name)
 
 
 def _ago(seconds: float) -> object:

@@ -119,7 +119,7 @@ class _Supervision:
         log = LogWriter(Storage(settings.STORAGE), self.job.pk, self.attempt.number, redact)
         events = LineTail(program.work_dir / "events.jsonl")
         output = LineTail(program.work_dir / "output.log")
-        return Intake(self.attempt, events, output, log, self.kind.on_artifact)
+        return Intake(self.attempt, events, output, log, self.kind.on_artifact, self.kind.on_metrics)
 
     def _look(self, program: Child, intake: Intake) -> None:
         """One look at a running program: reports in, wishes of people out."""

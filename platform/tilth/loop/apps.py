@@ -11,4 +11,4 @@ class LoopConfig(AppConfig):
 
     def ready(self) -> None:
         """Put the home page and the Admin section into the navigation, and the panels onto the home page."""
-        from tilth.loop import navigation, panels, people  # noqa: F401 (importing them registers)
+        from tilth.loop import checkpoint_uses, navigation, panels, people  # noqa: F401 (importing them registers)

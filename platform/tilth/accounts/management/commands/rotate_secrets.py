@@ -23,7 +23,7 @@ class Command(BaseCommand):
         """All or nothing: one transaction."""
         try:
             with transaction.atomic():
-                count = _rotate_authenticators()
+                count = _rotate_authenticators() + sum(rotate_own() for rotate_own in secrets.ROTATIONS)
                 audit.record(Actor.system("command line"), "secrets.rotated", "", count=count)
         except TilthError as error:
             raise CommandError(str(error)) from None
