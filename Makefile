@@ -17,7 +17,7 @@ up: setup $(if $(TRAINING),setup-training)  ## run Tilth: http://127.0.0.1:8000
 worker-gpu: setup-training  ## run training jobs on this machine, for the Tilth that DATABASE_URL and REDIS_URL name
 	@exec $(BIN)/python manage.py worker --queues gpu
 
-demo: setup-demo  ## run the sample through the whole product: curate, publish, export
+demo: setup-demo $(if $(TRAINING),setup-training)  ## run the sample through the whole product: curate, publish, rate; TRAINING=1: train
 	@exec $(BIN)/python manage.py demo $(if $(WARC),--warc "$(WARC)")
 
 test: setup-test  ## every behaviour at tiny size, under ten minutes
