@@ -9,6 +9,7 @@ from ninja import Query, Router, Schema, Status
 from tilth.accounts.api_auth import bearer
 from tilth.errors import InvalidInput
 from tilth.jobs import waiting
+from training.ablation_api import router as ablations
 from training.actions import preflight
 from training.actions import runs as actions
 from training.estimates import Estimate, estimate
@@ -23,6 +24,7 @@ from training.views.checkpoints import folder_response
 from training.views.common import find_checkpoint, find_run
 
 router = Router(tags=["training"])
+router.add_router("", ablations)
 MOST = 200
 
 

@@ -15,6 +15,7 @@ class TrainingConfig(AppConfig):
         from training import panels, references
 
         navigation.register("Models", "Runs", "training:runs", "models.view", order=10)
+        navigation.register("Models", "Ablations", "training:ablations", "models.view", order=20)
         navigation.register("Models", "Tokenizer explorer", "training:explore", "models.view", order=40)
         navigation.register("Models", "Alerts", "training:alerts", "models.view", order=20, icon="alert")
         references.register_all()

@@ -18,7 +18,7 @@ from tilth.jobs.models import Job
 from tilth.jobs.registry import JobKind, register, register_round
 from tilth.storage import Storage
 from training import extra, notices
-from training.actions import alerts, preflight, retention
+from training.actions import ablations, alerts, preflight, retention
 from training.actions.checkpoints import PRUNING, reconcile
 from training.actions.runs import settle_cost
 from training.llm.stages import stage
@@ -66,6 +66,8 @@ def finish(job: Job, result: dict[str, Any]) -> None:
     if run is not None:
         alerts.watch_evaluation(run, result)
     close(job)
+    if run is not None:
+        ablations.evaluate(ACTOR, run)
 
 
 def _publish(run: Run, version: DatasetVersion, job: Job, result: dict[str, Any]) -> None:

@@ -1,10 +1,10 @@
-"""References of the training app: ``run:ID`` and ``checkpoint:RUN/STEP``."""
+"""References of the training app: ``run:ID``, ``checkpoint:RUN/STEP`` and ``ablation:ID``."""
 
 from django.urls import reverse
 
 from tilth.text.reference import Reference
 from tilth.ui.references import Resolved, register
-from training.models import Checkpoint, Run
+from training.models import Ablation, Checkpoint, Run
 
 
 def resolve_run(reference: Reference) -> Resolved | None:
@@ -26,7 +26,18 @@ def resolve_checkpoint(reference: Reference) -> Resolved | None:
     return Resolved(f"{found.run.name}, step {found.step}", url, "models.view", found.state)
 
 
+def resolve_ablation(reference: Reference) -> Resolved | None:
+    """An ablation by its number."""
+    if not reference.key.isdecimal() or len(reference.key) > 18:
+        return None
+    found = Ablation.objects.filter(pk=int(reference.key)).first()
+    if found is None:
+        return None
+    return Resolved(found.name, reverse("training:ablation", args=[found.pk]), "models.view")
+
+
 def register_all() -> None:
     """Make the prefixes known."""
     register("run", resolve_run)
     register("checkpoint", resolve_checkpoint)
+    register("ablation", resolve_ablation)

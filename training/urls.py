@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import alerts, checkpoints, curves, explore, keeping, launch, runs
+from training.views import ablations, alerts, checkpoints, curves, explore, keeping, launch, runs
 
 app_name = "training"
 urlpatterns = [
@@ -13,6 +13,9 @@ urlpatterns = [
     path("compare/", curves.compare, name="compare"),
     path("series/", curves.series, name="series"),
     path("explore/", explore.explorer, name="explore"),
+    path("ablations/", ablations.index, name="ablations"),
+    path("ablations/new/", ablations.new, name="ablation_new"),
+    path("ablations/<int:pk>/", ablations.ablation, name="ablation"),
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/live/", runs.live, name="live"),
     path("runs/<int:pk>/do/<slug:verb>/", runs.steer, name="steer"),

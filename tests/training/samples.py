@@ -5,11 +5,12 @@ from typing import Any
 from django.conf import settings
 
 from tests.route_samples import sample
-from tests.training.launching import alert, checkpoint, launched
+from tests.training.ablating import asked
+from tests.training.launching import ACTOR, alert, checkpoint, launched
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
 from tilth.storage import Storage
-from training.actions import channels
+from training.actions import ablations, channels
 from training.llm.checkpoints import Checkpoint as Stored
 from training.models import Run
 
@@ -69,3 +70,8 @@ def a_channel(people: dict[str, User]) -> dict[str, Any]:
     # Only its owner and admins may end one, which the permission alone does not say.
     owner = people["researcher"]
     return {"pk": channels.add_mailbox(Actor(user=owner)).pk}
+
+
+@sample("training:ablation", "/api/v1/training/ablations/<int:pk>")
+def an_ablation(people: dict[str, User]) -> dict[str, Any]:
+    return {"pk": ablations.launch(ACTOR, asked(Storage(settings.STORAGE))).pk}

@@ -1,0 +1,112 @@
+"""Launching an ablation whole, and measuring the checkpoints of its runs as they end."""
+
+import logging
+
+from django.db import transaction
+
+from tilth.accounts import audit
+from tilth.accounts.actors import Actor
+from tilth.accounts.permissions import require
+from tilth.datasets.models import Lineage
+from tilth.errors import TilthError
+from tilth.text.storable import storable
+from training.ablating import Design, WantedAblation, design
+from training.actions.runs import launch as launch_run
+from training.launch import Input, Wanted
+from training.models import Ablation, AblationCell, AblationEvaluation, Checkpoint, Run
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def launch(actor: Actor, wanted: WantedAblation) -> Ablation:
+    """Launch every run of an ablation, or none: the first fault of any of them is raised."""
+    require(actor, "training.run")
+    planned = design(wanted)
+    ablation = _row(actor, planned)
+    ablation.save()
+    runs = [launch_run(actor, cell.wanted) for cell in planned.cells]
+    AblationCell.objects.bulk_create(
+        AblationCell(ablation=ablation, run=run, arm=cell.arm, size=cell.size, seed=cell.seed)
+        for run, cell in zip(runs, planned.cells, strict=True)
+    )
+    read = {item.reference for arm in wanted.arms for item in arm.inputs}
+    edges = [(reference, "compares") for reference in sorted(read)]
+    edges += [(run.reference, "compares_run") for run in runs]
+    Lineage.objects.bulk_create(
+        Lineage(child=ablation.reference, parent=parent, relation=relation) for parent, relation in edges
+    )
+    audit.record(
+        actor,
+        "ablation.launch",
+        ablation.reference,
+        arms=[arm["name"] for arm in ablation.arms],
+        sizes=[size["label"] for size in ablation.sizes],
+        seeds=ablation.seeds,
+        metric=ablation.metric,
+        runs=len(runs),
+    )
+    return ablation
+
+
+def evaluate(actor: Actor, run: Run) -> list[Run]:
+    """Launch what an ablation measures on the checkpoints of a run that has ended well; those launched now.
+
+    A checkpoint is measured once, however often this is called. What cannot be launched is missing from the
+    ablation's page, and does not undo the run.
+    """
+    cell = AblationCell.objects.select_related("ablation").filter(run=run).first()
+    if cell is None or not cell.ablation.evals:
+        return []
+    waiting = run.checkpoints.filter(
+        state=Checkpoint.State.KEPT, holds="model", ablation_evaluation=None
+    ).order_by("step")
+    made = []
+    for checkpoint in waiting:
+        try:
+            made.append(_measure(actor, cell, checkpoint))
+        except TilthError as error:
+            logger.warning("%s is not measured: %s", checkpoint.reference, error.message)
+    return made
+
+
+@transaction.atomic
+def _measure(actor: Actor, cell: AblationCell, checkpoint: Checkpoint) -> Run:
+    ablation = cell.ablation
+    wanted = Wanted(
+        stage="evaluate",
+        name=f"{cell.run.name[:150]} · step {checkpoint.step}",
+        inputs=tuple(Input(reference, "eval") for reference in ablation.evals),
+        base=checkpoint.reference,
+        settings=ablation.eval_settings,
+        gpus=min(1, cell.run.gpus),
+        priority=cell.run.priority,
+    )
+    run = launch_run(actor, wanted)
+    AblationEvaluation.objects.create(cell=cell, checkpoint=checkpoint, run=run)
+    Lineage.objects.create(child=ablation.reference, parent=run.reference, relation="compares_run")
+    return run
+
+
+def _row(actor: Actor, planned: Design) -> Ablation:
+    wanted = planned.wanted
+    sizes = [
+        {"label": size.label, "settings": dict(size.settings), "base": size.base, "parameters": parameters}
+        for size, parameters in zip(planned.sizes, planned.parameters, strict=True)
+    ]
+    return Ablation(
+        name=planned.name,
+        question=storable(wanted.question).strip(),
+        stage=wanted.common.stage,
+        preset=wanted.common.preset,
+        config=storable(dict(wanted.common.settings)),
+        arms=storable([arm.to_json() for arm in wanted.arms]),
+        sizes=sizes,
+        seeds=list(planned.seeds),
+        metric=wanted.metric.strip(),
+        lower_is_better=wanted.lower_is_better,
+        validation=wanted.validation,
+        evals=list(wanted.evals),
+        eval_settings=dict(wanted.eval_settings),
+        created_by=actor.user,
+    )
