@@ -17,6 +17,7 @@ from training.llm import checkpoints, grpo, reward, sft, trl_adapter
 from training.llm.chat import Chat
 from training.llm.configs.grpo import GrpoConfig
 from training.llm.program import Stopped, Workspace
+from training.llm.repetition import repeated, telling
 from training.llm.rewards import require_verifiers, verifier_reward
 from training.llm.rollouts import with_tools
 from training.llm.spec import Part, Spec
@@ -117,9 +118,21 @@ def test_the_solve_rate_rises(
     assert sum(solved[-4:]) / 4 > sum(solved[:4]) / 4 + 0.2
     held = series(workspace, "validation_reward")
     assert held[-1] > held[0]
-    for name in ("kl", "entropy", "zero_spread", "length", "truncated", "reward_std"):
+    for name in ("kl", "entropy", "zero_spread", "length", "truncated", "reward_std", "repetition"):
         assert len(series(workspace, name)) == 40, name
     assert checkpoints.read(storage, "checkpoints/1/40").stage == "grpo"
+
+
+@pytest.mark.parametrize(
+    ("ids", "share"),
+    [([], 0), ([1, 2, 3], 0), ([1, 2, 3, 4, 5], 0), ([7] * 13, 0.9), ([1, 2, 3, 4] * 2, 0.2)],
+)
+def test_what_is_written_again_is_measured(ids: list[int], share: float):
+    assert repeated(ids) == pytest.approx(share)
+    told: dict[str, float] = {}
+    reward = telling(lambda completion_ids, problem, **more: [float(n) for n in problem])
+    assert reward(completion_ids=[ids, []], problem=[3, 4], log_metric=told.__setitem__) == [3.0, 4.0]
+    assert told == {"repetition": pytest.approx(share / 2)}
 
 
 def test_the_divergence_is_measured_though_it_weighs_nothing(job: Callable[..., Workspace], workspace: Any):

@@ -140,6 +140,28 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(
     assert (series(workspace, "loss"), series(workspace, "tokens")) == whole
 
 
+@pytest.mark.parametrize("at", [3, 4, 5])
+def test_weights_that_are_no_numbers_are_never_kept(
+    at: int, job: Callable[..., Workspace], storage: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    work = job(steps=5, save_every=2, checkpoint_every=3)
+    real = trl_adapter.Telling.on_step_end
+
+    def lost(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if state.global_step == at:
+            next(more["model"].parameters()).data[0, 0] = float("nan")
+        real(self, args, state, control, **more)
+
+    monkeypatch.setattr(trl_adapter.Telling, "on_step_end", lost)
+    with pytest.raises(TilthError) as caught:
+        sft.run(work)
+    assert caught.value.code == "diverged"
+    assert work.states.steps() == ([2, 4] if at == 5 else [2])
+    assert storage.list("checkpoints/1", "checkpoint.json") == (
+        [] if at == 3 else ["checkpoints/1/3/checkpoint.json"]
+    )
+
+
 def test_a_killed_run_goes_on_from_its_last_state(
     job: Callable[..., Workspace], workspace: Any, monkeypatch: pytest.MonkeyPatch
 ):

@@ -16,6 +16,7 @@ from tilth.errors import InvalidInput
 from training.llm.chat import Chat
 from training.llm.configs.grpo import GrpoConfig
 from training.llm.program import Workspace, main
+from training.llm.repetition import telling
 from training.llm.rewards import Reward, model_reward, require_verifiers, verifier_reward
 from training.llm.rollouts import sampler, tools_of, with_tools
 from training.llm.rows import Example, Examples, examples
@@ -114,7 +115,7 @@ def _trainer(
     more = {} if is_rloo else {"rollout_func": with_tools(student.chat, tools, config) if tools else None}
     return sampler(RLOOTrainer if is_rloo else GRPOTrainer, student.chat)(
         model=student.model,
-        reward_funcs=list(rewards),
+        reward_funcs=[telling(rewards[0]), *rewards[1:]],
         args=args,
         train_dataset=learned,
         eval_dataset=validation,

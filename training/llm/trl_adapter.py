@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset, disable_progress_bars
 from safetensors import SafetensorError
 from torch.utils.data import SequentialSampler
@@ -131,7 +132,7 @@ def datasets_of(found: Examples) -> tuple[Dataset, Dataset | None]:
 class Telling(TrainerCallback):  # type: ignore[misc]
     """Tells the job's page of a training, keeps its states, and ends it when asked or out of time.
 
-    Weights of a run whose loss or gradient was no number are never stored over ones that are.
+    Weights that are no numbers are never stored over ones that are.
     ``export`` stores the model as a checkpoint of the step, with the tokens so far and the last metrics.
     """
 
@@ -142,7 +143,6 @@ class Telling(TrainerCallback):  # type: ignore[misc]
     last: dict[str, float] = field(default_factory=dict)
     tokens: int = 0
     stopped: bool = False
-    diverged: str = ""
     _before: int = 0
     _began: float = field(default_factory=time.monotonic)
     _mark: tuple[float, int] | None = None
@@ -171,14 +171,13 @@ class Telling(TrainerCallback):  # type: ignore[misc]
             if shown and isinstance(value, int | float):
                 self.work.report.metric(shown, float(value), state.global_step)
                 self.last[shown] = float(value)
-                if shown in ("loss", "grad_norm") and not math.isfinite(value):
-                    self.diverged = shown
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         step = state.global_step
         self.work.report.progress(step, state.max_steps, "train")
         every = self.config.checkpoint_every
         if every and step % every == 0 and step < state.max_steps:
+            require_finite(more["model"], step)
             self.export(step, self.tokens, dict(self.last))
         if self.work.report.stopping:
             self.stopped = step < state.max_steps
@@ -188,12 +187,7 @@ class Telling(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = True
 
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **more: Any) -> None:
-        if self.diverged:
-            raise TilthError(
-                f"{self.diverged} is no number any more at step {state.global_step:,}: lower the learning rate, then "
-                "retry; the run goes on from its last good state.",
-                "diverged",
-            )
+        require_finite(more["model"], state.global_step)
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         self.work.states.save(folder, state.global_step, self.work.report.attempt)
 
@@ -204,6 +198,17 @@ class Telling(TrainerCallback):  # type: ignore[misc]
         if mark and now > mark[0] and self.tokens > mark[1]:
             self.work.report.metric("tokens_per_second", (self.tokens - mark[1]) / (now - mark[0]), step)
         self._mark = (now, self.tokens)
+
+
+def require_finite(model: torch.nn.Module, step: int) -> None:
+    """Raise where a weight is no finite number: the state and the checkpoint before are the ones to go on from."""
+    sound = torch.stack([torch.isfinite(weight).all() for weight in model.parameters()])
+    if not bool(sound.all()):
+        raise TilthError(
+            f"The weights are no numbers any more at step {step:,}: lower the learning rate, then retry; the run goes "
+            "on from its last good state.",
+            "diverged",
+        )
 
 
 def metric_name(name: str) -> str:
@@ -232,6 +237,7 @@ def fit(work: Workspace, trainer: Any, telling: Telling) -> None:
         raise no_room(OSError(errno.ENOSPC, str(error)) if full else _error_of(error)) from error
     if telling.stopped:
         raise Stopped
+    require_finite(trainer.model, trainer.state.global_step)
     if trainer.eval_dataset is not None:
         trainer.evaluate()
     shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
