@@ -40,8 +40,9 @@ class ArmRow:
 
     @property
     def told(self) -> bool:
-        """Whether the difference is told from none."""
-        return self.difference is not None and stats.excludes_zero(self.difference)
+        """Whether the difference is told from none; it is not where a seed lacks either value."""
+        gap = self.difference
+        return gap is not None and gap.count == len(self.values) and stats.excludes_zero(gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +258,8 @@ def _trends(ablation: Ablation, sizes: Sequence[SizeReport], level: float) -> li
         gaps = [size.rows[n].difference for size in sizes]
         course = " → ".join("–" if gap is None or gap.value is None else f"{gap.value:+.4g}" for gap in gaps)
         said = f"{arm['name']} minus {ablation.arms[0]['name']}: {course}"
-        if slope.value is None or slope.low is None or slope.high is None:
-            words.append(f"{said}; too few seeds have every size to tell a trend.")
+        if slope.count < len(ablation.seeds) or slope.low is None or slope.high is None:
+            words.append(f"{said}; no trend is told while runs are missing.")
             continue
         span = f"{slope.value:+.4g} for {by} ({slope.low:+.4g} to {slope.high:+.4g})"
         told = "changes with size" if stats.excludes_zero(slope) else "no change with size can be told"

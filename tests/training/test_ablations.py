@@ -205,7 +205,11 @@ def test_two_sizes_show_the_trend(storage: Storage, client: Client):
     assert line.startswith("B minus A: +0.5 → +1.5; changes with size:") and "tenfold size" in line
     page = text(client.get(reverse("training:ablation", args=[made.pk])))
     assert line in page and "depth=4" in page
-    with_state(made.cells.first().run, "running")
+    last = made.cells.last().run
+    with_state(last, "failed")
+    gapped = report(made)
+    assert "no trend is told while runs are missing" in gapped.trends[0] and not gapped.sizes[1].rows[1].told
+    with_state(last, "running")
     assert report(made).trends == []
 
 
