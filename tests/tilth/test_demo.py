@@ -105,7 +105,6 @@ def test_it_goes_on_to_a_tiny_model(
     monkeypatch.setattr(Command, "rate", lambda *rest: version)
     call_command("demo", stdout=output)
     said = output.getvalue()
-    print(said)
     tokenizer, pretrain, sft, evaluate = Run.objects.order_by("id")
     assert evaluate.version is not None and evaluate.version.state == "published"
     assert links(evaluate.version.reference) >= {

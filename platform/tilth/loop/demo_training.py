@@ -69,19 +69,14 @@ def train(version: DatasetVersion, say: Say) -> list[str]:
     talks = publish(TALKS, "conversations", map(conversation, found[::2]), version)
     asked = found[1::2]
     questions = publish(QUESTIONS, "choices", (question(asked, n) for n in range(len(asked))), version)
-    say(str(__import__("resource").getrusage(-1)[:2]))
     say(f"8. A tokenizer learns from {version.reference}")
     tokenizer = made_by(run("tokenizer", version))
-    say(str(__import__("resource").getrusage(-1)[:2]))
     say(f"9. A model of two layers is pretrained on {version.reference} with {tokenizer}")
     base = made_by(run("pretrain", version, tokenizer=tokenizer))
-    say(str(__import__("resource").getrusage(-1)[:2]))
     say(f"10. {base} is fine-tuned on {talks.reference}: {talks.rows} conversations about passages")
     tuned = made_by(run("sft", talks, base=base))
-    say(str(__import__("resource").getrusage(-1)[:2]))
     say(f"11. {tuned} is measured on {questions.reference}: which of {OPTIONS} passages goes on?")
     last = run("evaluate", questions, base=tuned, output=MARKS)
-    say(str(__import__("resource").getrusage(-1)[:2]))
     say(f"12. {told(last, questions)}")
     return [address_of(last), address_of_checkpoint(tuned)]
 
