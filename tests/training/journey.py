@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from random import Random
+from time import process_time
 from typing import Any
 
 from tests.training.conftest import publish, publish_texts, sentences
@@ -54,13 +56,19 @@ def answered(problems: Iterable[ROW]) -> list[ROW]:
     ]
 
 
+def counting(below: int, count: int) -> list[str]:
+    """Texts that say over and over what the sums are: where a model learns them before it is asked."""
+    lines = [f"{row['prompt'][0]['content']} {row['answer']}." for row in sums(below)]
+    return [" ".join(Random(n).choices(lines, k=200)) for n in range(count)]
+
+
 def small() -> Material:
-    """Made-up material that a tiny model learns in seconds."""
+    """Made-up material that a tiny model learns in seconds; of the sums it learns which answer is right most often."""
     made = pairs(96)
     step = {"log_every": 1, "samples": 1, "sample_tokens": 16, "warmup": 0.0, "validation_share": 0.0}
     each = {"batch": 16, "micro_batch": 16, **step}
     return Material(
-        sentences(150) + [f"{a} + {b} = {a + b}." for a in range(10) for b in range(10)] * 2,
+        sentences(150) + counting(2, 30),
         conversations(60),
         made[:72],
         made[72:],
@@ -83,7 +91,7 @@ def small() -> Material:
                 "samples": 1,
                 "sample_tokens": 8,
             },
-            "sft": {**each, "learning_rate": 4e-3, "steps": 110, "packing": False},
+            "sft": {**each, "learning_rate": 4e-3, "steps": 60, "packing": False},
             "reward": {**each, "learning_rate": 3e-3, "steps": 20, "validate_every": 20},
             "dpo": {**each, "learning_rate": 3e-4, "steps": 6, "validate_every": 6},
             "grpo": {
@@ -92,9 +100,9 @@ def small() -> Material:
                 "micro_batch": 64,
                 "group": 8,
                 "completion_tokens": 4,
-                "steps": 30,
-                "learning_rate": 2e-3,
-                "warmup": 0.3,
+                "steps": 40,
+                "learning_rate": 3e-3,
+                "warmup": 0.1,
             },
         },
     )
@@ -108,6 +116,8 @@ def real(folder: Path) -> Material:
         for text in [file.read_text()[:500_000]]
         for first in range(0, len(text), 3000)
     ]
+    below = 4
+    prose += counting(below, len(prose) // 3)
     compared = list(_compared(folder / "pref_convincing_arguments/dev"))
     held = {row["group"] for row in compared if row["group"] < "t04"}
     step = {"log_every": 5, "samples": 4, "sample_tokens": 32, "validation_share": 0.0}
@@ -117,7 +127,7 @@ def real(folder: Path) -> Material:
         list(_instructions(folder / "sft_instructions/dev/alpaca_en_demo.jsonl")),
         [row for row in compared if row["group"] not in held][:1000],
         [row for row in compared if row["group"] in held],
-        3,
+        below,
         200.0,
         {
             "tokenizer": {"vocabulary": 2048, "context": 256},
@@ -126,17 +136,17 @@ def real(folder: Path) -> Material:
                 "width": 96,
                 "heads": 3,
                 "context": 256,
-                "steps": 150,
+                "steps": 400,
                 "batch": 6,
                 "micro_batch": 6,
                 "learning_rate": 3e-3,
-                "validate_every": 150,
+                "validate_every": 400,
                 "validation_tokens": 20_000,
                 "log_every": 10,
                 "samples": 2,
                 "sample_tokens": 24,
             },
-            "sft": {**each, "learning_rate": 3e-3, "packing": False},
+            "sft": {**each, "learning_rate": 3e-3, "epochs": 2.0, "packing": False},
             "reward": {
                 **each,
                 "learning_rate": 3e-4,
@@ -152,9 +162,9 @@ def real(folder: Path) -> Material:
                 "micro_batch": 64,
                 "group": 8,
                 "completion_tokens": 4,
-                "steps": 40,
+                "steps": 60,
                 "learning_rate": 1e-3,
-                "warmup": 0.3,
+                "warmup": 0.1,
             },
         },
     )
@@ -194,13 +204,14 @@ def _compared(folder: Path) -> Iterable[ROW]:
 
 @dataclass
 class Journey:
-    """The stages' results by name, and the curves that they reported."""
+    """The stages' results by name, the curves that they reported, and the processor's seconds that they took."""
 
     storage: Storage
     workspace: Callable[[Spec], Workspace]
     material: Material
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def go(self) -> "Journey":
         """All the way; sums are answered by half in fine-tuning, so that there is something left to find out."""
@@ -223,7 +234,7 @@ class Journey:
             Source("held-pairs@1", "preferences", "datasets/held-pairs/1", role="eval"),
             texts,
         ]
-        tried = {"samples": 4, "temperature": 1.0, "tries": "1,4", "max_tokens": 4, "limit": 200}
+        tried = {"samples": 64, "temperature": 1.0, "tries": "1,4", "max_tokens": 4, "limit": 200}
         self._run("evaluate", asked, base=liked, name="before", config=tried)
         self._run("evaluate", asked, base=solver, name="after", config=tried)
         self._run("evaluate", asked[1:2], base=scorer, name="scored", config=tried)
@@ -247,7 +258,9 @@ class Journey:
         work = self.workspace(Spec(kind, number, settings, sources, base=base, tokenizer=tokenizer))
         told: list[dict[str, Any]] = self.workspace.events  # type: ignore[attr-defined]
         first = len(told)
+        began = process_time()
         result = import_module(stage(kind).program).run(work)
+        self.seconds[name or kind] = round(process_time() - began, 1)
         assert result is not None
         self.results[name or kind] = result
         curves: dict[str, list[float]] = {}
