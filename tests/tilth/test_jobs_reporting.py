@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,28 @@ def test_without_a_job_the_same_code_prints_on_stderr(
 def test_run_program_needs_a_job_folder(tmp_path: Path) -> None:
     with pytest.raises((FileNotFoundError, TilthError)):
         run_program(lambda reporter: {}, tmp_path / "nothing")
+
+
+def test_what_two_threads_leave_at_once_stands_whole(job_dir: Path):
+    reporter, both = Reporter.from_job_dir(job_dir), threading.Barrier(2)
+    left = reporter.work_dir / "result.json"
+    troubles: list[Exception] = []
+
+    def leave(name: str) -> None:
+        try:
+            for _ in range(100):
+                both.wait(30)
+                reporter.result({"name": name, "text": name * 5000})
+        except Exception as trouble:
+            troubles.append(trouble)
+            both.abort()
+
+    threads = [threading.Thread(target=leave, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        if left.exists():
+            found = json.loads(left.read_text())
+            assert found["text"] == found["name"] * 5000
+    assert troubles == []
+    assert [file.name for file in reporter.work_dir.iterdir() if ".part" in file.name] == []

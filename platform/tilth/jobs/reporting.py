@@ -197,7 +197,8 @@ def _ignore(event: dict[str, Any]) -> None:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.part")
+    # Two threads may find the same fault at once: each writes its own file, and one of them stands whole.
+    temporary = path.with_name(f".{path.name}.{threading.get_ident()}.part")
     with temporary.open("w") as handle:
         json.dump(value, handle)
         handle.flush()
