@@ -42,6 +42,9 @@ def state(page: Page, name: str) -> None:
 def fill(page: Page, vocabulary: str, dataset: str = "prose@1") -> None:
     page.goto(reverse("training:runs"))
     page.get_by_role("link", name="New run").click()
+    page.wait_for_url(
+        f"**{reverse('training:new')}*"
+    )  # and its scripts: a preset chosen before changes nothing
     page.get_by_label("Dataset version").select_option(dataset)
     page.get_by_label("Preset").select_option("smoke")
     expect(page.get_by_label("Vocabulary")).to_have_value("512")
