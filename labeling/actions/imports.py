@@ -194,7 +194,9 @@ def _load_chunk(row: TaskImport, prefix: str, number: int, first: int, authors: 
     if not _as_long_as_wanted(row).select_for_update(of=("self",)):
         return False
     rows = list(enumerate(read_chunk(Storage(settings.STORAGE), prefix, number), start=first))
-    there = Task.objects.filter(campaign=row.campaign_id, position__in=[position for position, _ in rows])
+    # A range, not a list: a table that has just grown has no statistics yet, and a list would be looked for in
+    # every task of the campaign.
+    there = Task.objects.filter(campaign=row.campaign_id, position__range=(first, first + len(rows) - 1))
     loaded = set(there.values_list("position", flat=True))
     missing = [(position, values) for position, values in rows if position not in loaded]
     if not missing:

@@ -689,7 +689,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='candidate',
-            index=models.Index(fields=['checkpoint'], name='candidate_by_checkpoint'),
+            index=models.Index(condition=models.Q(('checkpoint', ''), _negated=True), fields=['checkpoint'], name='candidate_by_checkpoint'),
         ),
         migrations.AddConstraint(
             model_name='candidate',

@@ -218,7 +218,9 @@ class Candidate(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["task", "position"], name="candidate_position_unique")
         ]
-        indexes: ClassVar = [models.Index(fields=["checkpoint"], name="candidate_by_checkpoint")]
+        indexes: ClassVar = [
+            models.Index(fields=["checkpoint"], condition=~Q(checkpoint=""), name="candidate_by_checkpoint")
+        ]
 
     def __str__(self) -> str:
         return f"candidate {self.position} of task {self.task_id}"

@@ -1,6 +1,8 @@
 """Imports whose load breaks for good: what was loaded is told, the rest follows on a second try, or all of it goes."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from labeling.actions import claims, imports
@@ -71,6 +73,17 @@ def test_the_page_says_what_is_there_and_the_rest_follows_without_doubles(broken
     assert broken.tasks.count() == 4_100
     assert Candidate.objects.filter(task__imported_by=broken).count() == 8_200
     assert positions(broken.campaign) == list(range(1, 4_103))
+
+
+def test_no_chunk_is_looked_for_task_by_task(lead):
+    """A list of positions is compared with every task of a campaign while its table has no statistics yet."""
+    made = campaign(lead=lead.user)
+    row = start(lead, made, file={"rows": ROWS})
+    with CaptureQueriesContext(connection) as captured:
+        assert run_inline(row.job).state == "succeeded"
+    asked = [q["sql"] for q in captured if q["sql"].startswith("SELECT") and '"labeling_task"' in q["sql"]]
+    assert len(asked) >= 3, "once a chunk"
+    assert max(map(len, asked)) < 2_000
 
 
 def test_what_was_loaded_is_withdrawn_and_held_work_goes_on(broken, client_for, cast):

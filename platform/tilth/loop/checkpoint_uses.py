@@ -7,7 +7,10 @@ from training import uses
 def labeled(references: list[str]) -> uses.Uses:
     """The checkpoints among these that candidates of tasks came from."""
     found = (
-        Candidate.objects.filter(checkpoint__in=references).values_list("checkpoint", flat=True).distinct()
+        Candidate.objects.filter(checkpoint__in=references)
+        .exclude(checkpoint="")  # the index leaves out answers of no checkpoint
+        .values_list("checkpoint", flat=True)
+        .distinct()
     )
     return {reference: ["labeled"] for reference in found}
 
