@@ -12,7 +12,7 @@ from training.ablating import Arm, WantedAblation
 from training.ablations import in_json, report
 from training.actions import ablations as actions
 from training.launch import Input, Wanted
-from training.models import Ablation
+from training.models.ablations import Ablation
 
 router = Router(tags=["training"])
 MOST = 200

@@ -12,7 +12,8 @@ from typing import Any
 from tilth.jobs.models import JobMetric, JobState
 from tilth.stats import ablation as stats
 from tilth.stats.intervals import Mean
-from training.models import STOPPED, Ablation, AblationCell, AblationEvaluation, Run
+from training.models.ablations import Ablation, AblationCell, AblationEvaluation
+from training.models.runs import STOPPED, Run
 
 ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, STOPPED)
 Points = dict[int, float | None]

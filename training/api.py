@@ -17,7 +17,8 @@ from training.launch import HOLDS, Input, Wanted, check, offered
 from training.llm.config import settings_of
 from training.llm.presets import presets_of
 from training.llm.stages import Stage
-from training.models import RUN_STATES, Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import RUN_STATES, Run
 from training.preflight import brief, whole
 from training.series import overlay
 from training.views.checkpoints import folder_response

@@ -1,6 +1,10 @@
 """The training app: runs and checkpoints over the pure programs in ``training.llm``."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
+
+MODELS = ("runs", "checkpoints", "alerts", "retention", "ablations")
 
 
 class TrainingConfig(AppConfig):
@@ -8,6 +12,12 @@ class TrainingConfig(AppConfig):
 
     name = "training"
     label = "training"
+
+    def import_models(self) -> None:
+        """Models are a package, one concern a file."""
+        super().import_models()
+        for name in MODELS:
+            import_module(f"training.models.{name}")
 
     def ready(self) -> None:
         """Show up in pages and in references."""

@@ -3,7 +3,7 @@
 from tilth.datasets.card import plain
 from tilth.datasets.export.huggingface import licence_entry, to_yaml
 from training.llm.checkpoints import Checkpoint as Stored
-from training.models import Checkpoint
+from training.models.checkpoints import Checkpoint
 from training.present import flat, shown
 
 

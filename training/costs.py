@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from tilth.jobs.models import DeviceLease, Job
-from training.models import Run
+from training.models.runs import Run
 
 
 def gpu_seconds(job: Job) -> float:

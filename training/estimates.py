@@ -23,7 +23,8 @@ from training.llm.configs.posttraining import PosttrainingConfig
 from training.llm.configs.pretrain import PretrainConfig
 from training.llm.configs.tokenizer import TokenizerConfig
 from training.llm.sizes import Shape
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 KEPT_STATES = 2
 LOOKED_AT = 20

@@ -8,7 +8,7 @@ from django.http import QueryDict
 
 from tilth.errors import InvalidInput
 from training.launch import HOLDS
-from training.models import Checkpoint
+from training.models.checkpoints import Checkpoint
 
 TEXT, CONVERSATION = "text", "conversation"
 ROLES = ("system", "user", "assistant")

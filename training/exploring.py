@@ -19,7 +19,7 @@ from tilth.storage import Storage
 from training import extra
 from training.llm import checkpoints
 from training.llm.cache import Cache
-from training.models import Checkpoint
+from training.models.checkpoints import Checkpoint
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 MOST_BYTES = 64 << 20

@@ -13,7 +13,8 @@ from training.launch import HOLDS, PRIORITIES, Input, Wanted, config_of, kinds_o
 from training.llm.config import Setting, parse, settings_of
 from training.llm.presets import preset, presets_of
 from training.llm.stages import STAGES, Stage
-from training.models import RUN_STATES, SCORING, Checkpoint, Run, RunQuerySet
+from training.models.checkpoints import SCORING, Checkpoint
+from training.models.runs import RUN_STATES, Run, RunQuerySet
 
 ACTIVE = "active"
 PREFIX = "set-"

@@ -22,7 +22,7 @@ from training.actions import ablations, alerts, preflight, retention
 from training.actions.checkpoints import PRUNING, reconcile
 from training.actions.runs import settle_cost
 from training.llm.stages import stage
-from training.models import Run
+from training.models.runs import Run
 
 ACTOR = Actor.system("training")
 

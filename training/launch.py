@@ -17,7 +17,8 @@ from training.llm.config import Config
 from training.llm.presets import Preset, preset, presets_of
 from training.llm.spec import Part, Source, Spec
 from training.llm.stages import STAGES, Stage, stage
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 ROLES = ("train", "validation", "eval")
 HOLDS: dict[str, tuple[str, ...]] = {

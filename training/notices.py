@@ -16,7 +16,7 @@ from tilth.accounts.secrets import decrypt, rotate
 from tilth.errors import NotFound
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
-from training.models import Alert, AlertChannel
+from training.models.alerts import Alert, AlertChannel
 from training.notice import MAIL, PASSWORD, SECRET, URL
 
 VERSION = 1

@@ -4,7 +4,7 @@ from typing import Any
 
 from tilth.accounts.models import User
 from tilth.ui.home import Panel, register
-from training.models import Alert
+from training.models.alerts import Alert
 
 SHOWN = 5
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tilth.jobs.models import Job
 from training.llm.preflight.titles import TITLES
-from training.models import Run
+from training.models.runs import Run
 
 TONES = {"passed": "ok", "warned": "warn", "failed": "bad"}
 

@@ -8,7 +8,7 @@ from tilth.errors import TilthError
 from training.launch import HOLDS
 from training.llm.config import settings_of
 from training.llm.presets import preset
-from training.models import Run
+from training.models.runs import Run
 
 
 @dataclass(frozen=True, slots=True)

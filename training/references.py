@@ -4,7 +4,9 @@ from django.urls import reverse
 
 from tilth.text.reference import Reference
 from tilth.ui.references import Resolved, register
-from training.models import Ablation, Checkpoint, Run
+from training.models.ablations import Ablation
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 
 def resolve_run(reference: Reference) -> Resolved | None:

@@ -14,7 +14,7 @@ from django.db.models import Avg, Count, F, Max, Min, Q
 
 from tilth.jobs.models import Job, JobMetric
 from training.estimates import flops_per_token, tokens_per_step
-from training.models import Run
+from training.models.runs import Run
 
 MOST_POINTS = 600
 MOST_SERIES = 40

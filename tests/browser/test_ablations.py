@@ -12,7 +12,7 @@ from tests.training.ablating import asked, end_all, prepare
 from tests.training.launching import ACTOR, with_state
 from tilth.storage import Storage
 from training.actions import ablations
-from training.models import Ablation
+from training.models.ablations import Ablation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PageFor = Callable[..., Page]

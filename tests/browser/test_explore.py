@@ -13,7 +13,7 @@ from tilth.storage import Storage
 from training.llm import pretokens
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import store
-from training.models import Checkpoint
+from training.models.checkpoints import Checkpoint
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PageFor = Callable[..., Page]

@@ -16,7 +16,7 @@ from tests.training.launching import checkpoint, launched, metrics, prose, with_
 from tilth.datasets.schemas import row_id
 from tilth.jobs.models import Attempt, JobMetric
 from tilth.storage import Storage
-from training.models import Run
+from training.models.runs import Run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PageFor = Callable[..., Page]

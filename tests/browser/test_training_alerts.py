@@ -13,7 +13,8 @@ from tilth.storage import Storage
 from training.actions import checkpoints, retention
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import store
-from training.models import Alert, Checkpoint
+from training.models.alerts import Alert
+from training.models.checkpoints import Checkpoint
 from training.retention import Policy
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

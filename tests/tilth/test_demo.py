@@ -29,7 +29,7 @@ from tilth.loop.demo_training import SMALL
 from tilth.loop.management.commands.demo import Command
 from tilth.storage import Storage
 from training.actions.preflight import KIND as PREFLIGHT
-from training.models import Run
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,9 @@ from tilth.datasets.models import DatasetVersion
 from tilth.storage import Storage
 from training.ablating import Arm, WantedAblation
 from training.launch import Wanted
-from training.models import Ablation, Checkpoint, Run
+from training.models.ablations import Ablation
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 
 def prepare(storage: Storage) -> Checkpoint:

@@ -11,7 +11,9 @@ from tilth.jobs.models import Job, JobMetric
 from tilth.storage import Storage
 from training.actions import preflight, runs
 from training.launch import Input, Wanted
-from training.models import Alert, Checkpoint, Run
+from training.models.alerts import Alert
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 ACTOR = Actor.system("test")
 

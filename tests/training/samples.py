@@ -12,7 +12,7 @@ from tilth.accounts.models import User
 from tilth.storage import Storage
 from training.actions import ablations, channels
 from training.llm.checkpoints import Checkpoint as Stored
-from training.models import Run
+from training.models.runs import Run
 
 
 def _run() -> Run:

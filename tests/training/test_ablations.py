@@ -27,7 +27,8 @@ from training.ablations import report
 from training.actions import ablations
 from training.launch import Input
 from training.llm.checkpoints import Checkpoint as Stored
-from training.models import Ablation, AblationEvaluation, Run
+from training.models.ablations import Ablation, AblationEvaluation
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db
 ClientFor = Callable[..., Client]

@@ -25,7 +25,8 @@ from tilth.jobs.runner import run_inline
 from tilth.storage import Storage
 from training.actions import alerts, channels, runs
 from training.llm.alerts.finding import Finding
-from training.models import AlertChannel, Run
+from training.models.alerts import AlertChannel
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db
 FINDING = Finding("loss_spike", "loss", 7, "The loss is 9 at step 7.")

@@ -26,7 +26,8 @@ from training.actions import alerts
 from training.jobs import TRAINING, finish, give_up
 from training.launch import Input
 from training.llm.alerts.finding import Finding
-from training.models import Alert, Run, RunWatch
+from training.models.alerts import Alert, RunWatch
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>"

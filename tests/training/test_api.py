@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.training.launching import checkpoint, launched, let_through, metrics, prose, with_state
 from tilth.accounts.models import User
 from tilth.storage import Storage
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db
 RUNS = "/api/v1/training/runs"

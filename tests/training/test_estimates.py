@@ -16,7 +16,7 @@ from training.llm.configs.pretrain import PretrainConfig
 from training.llm.configs.sft import SftConfig
 from training.llm.presets import preset
 from training.llm.stages import STAGES
-from training.models import Run
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from training.llm import explorer, pretokens
 from training.llm.chat_template import TEMPLATE
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import store
-from training.models import Checkpoint
+from training.models.checkpoints import Checkpoint
 
 pytestmark = pytest.mark.django_db
 ClientFor = Callable[..., Client]

@@ -19,7 +19,8 @@ from training.llm import stages
 from training.llm.config import settings_of
 from training.llm.presets import PRESETS, preset, presets_of
 from training.llm.stages import STAGES, Stage
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db
 

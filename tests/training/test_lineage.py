@@ -23,7 +23,7 @@ from tilth.datasets.schemas import row_id
 from tilth.storage import Storage
 from training.actions.checkpoints import register
 from training.llm.checkpoints import Checkpoint as Stored
-from training.models import Run
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

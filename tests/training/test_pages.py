@@ -22,7 +22,8 @@ from training import extra
 from training.actions import checkpoints, runs
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import store
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db
 ClientFor = Callable[..., Client]

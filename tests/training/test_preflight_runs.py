@@ -26,7 +26,8 @@ from tilth.storage import Storage
 from training import extra
 from training.actions import checkpoints, preflight, runs
 from training.launch import Input, Wanted
-from training.models import STOPPED, Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import STOPPED, Run
 from training.preflight import checklist, why
 
 pytestmark = pytest.mark.django_db

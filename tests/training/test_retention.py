@@ -27,7 +27,9 @@ from training.launch import Input, Wanted
 from training.llm import prune as program
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import store
-from training.models import Checkpoint, Retention, Run
+from training.models.checkpoints import Checkpoint
+from training.models.retention import Retention
+from training.models.runs import Run
 from training.retention import Policy, reasons
 from training.retention import Stored as Known
 from training.uses import uses_of

@@ -40,7 +40,8 @@ from training.jobs import close, give_up, take_in
 from training.launch import Input, Wanted, check, wanted_of
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import store
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 from training.series import overlay
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from tilth.storage import Storage
 from training import series
 from training.llm.configs.pretrain import PretrainConfig
 from training.llm.sizes import flops_per_token
-from training.models import Run
+from training.models.runs import Run
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,9 @@ from tilth.text.storable import storable
 from training.ablating import Design, WantedAblation, design
 from training.actions.runs import launch as launch_run
 from training.launch import Input, Wanted
-from training.models import Ablation, AblationCell, AblationEvaluation, Checkpoint, Run
+from training.models.ablations import Ablation, AblationCell, AblationEvaluation
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 logger = logging.getLogger(__name__)
 

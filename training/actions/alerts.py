@@ -18,7 +18,8 @@ from training.actions import runs
 from training.llm.alerts.evaluations import Value, judge
 from training.llm.alerts.finding import NOT_FINITE, RULES, SILENT, Finding, Point
 from training.llm.alerts.watch import Watch
-from training.models import Alert, Run, RunWatch
+from training.models.alerts import Alert, RunWatch
+from training.models.runs import Run
 from training.notices import send
 
 ACTOR = Actor.system("alerts")

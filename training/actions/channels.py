@@ -13,7 +13,7 @@ from tilth.accounts.permissions import can, require
 from tilth.accounts.secrets import encrypt
 from tilth.errors import Conflict, InvalidInput, PermissionDenied, TilthError
 from tilth.guards.outbound import Guard
-from training.models import AlertChannel
+from training.models.alerts import AlertChannel
 
 Kind = AlertChannel.Kind
 MOST = 20

@@ -17,7 +17,8 @@ from tilth.storage import Storage
 from tilth.text.storable import storable
 from training.llm.checkpoints import NAME, checkpoint_folder
 from training.llm.checkpoints import Checkpoint as Stored
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 State = Checkpoint.State
 PRUNING = "checkpoint_prune"

@@ -11,7 +11,7 @@ from tilth.datasets import actions as datasets
 from tilth.errors import Conflict
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
-from training.models import STOPPED, Run
+from training.models.runs import STOPPED, Run
 
 KIND = "training_preflight"
 ACTOR = Actor.system("training")

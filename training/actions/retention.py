@@ -18,7 +18,9 @@ from tilth.errors import Conflict, InvalidInput
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
 from training.actions.checkpoints import PRUNING
-from training.models import Checkpoint, Retention, Run
+from training.models.checkpoints import Checkpoint
+from training.models.retention import Retention
+from training.models.runs import Run
 from training.retention import Policy, Stored, reasons
 from training.uses import uses_of
 

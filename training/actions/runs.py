@@ -19,7 +19,8 @@ from training.actions import preflight
 from training.actions.retention import begin
 from training.costs import cost_of
 from training.launch import Plan, Wanted, check, spec_of, wanted_of
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 RELATIONS = {"train": "trained_on", "validation": "validated_on", "eval": "evaluated_on"}
 USES = {

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import training.models
+import training.models.alerts
 from django.conf import settings
 from django.db import migrations, models
 
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('memory', models.JSONField(default=dict)),
-                ('pauses', models.JSONField(default=training.models.default_pauses, help_text='names of the rules that save and pause it')),
+                ('pauses', models.JSONField(default=training.models.alerts.default_pauses, help_text='names of the rules that save and pause it')),
                 ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='watch', to='training.run')),
             ],
         ),

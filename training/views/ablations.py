@@ -20,7 +20,7 @@ from training.actions import ablations as actions
 from training.forms import versions_for
 from training.launch import kinds_of
 from training.llm.stages import Stage
-from training.models import Ablation
+from training.models.ablations import Ablation
 
 PER_PAGE = 25
 SHADES = ((63, 143, 79), (200, 120, 45), (63, 134, 181), (161, 98, 154), (150, 132, 40), (116, 130, 124))

@@ -17,7 +17,8 @@ from tilth.errors import TilthError
 from training.actions import alerts as actions
 from training.actions import channels
 from training.llm.alerts.finding import RULES
-from training.models import Alert, AlertChannel, Run, RunWatch, default_pauses
+from training.models.alerts import Alert, AlertChannel, RunWatch, default_pauses
+from training.models.runs import Run
 from training.views.common import find_run
 
 PER_PAGE = 50

@@ -20,7 +20,8 @@ from training.folder import names, zipped
 from training.launch import offered
 from training.llm.checkpoints import Checkpoint as Stored
 from training.llm.checkpoints import read
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 from training.present import Figure, figure_rows, record_rows, shown
 from training.views.common import find_checkpoint, find_run
 

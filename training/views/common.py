@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from tilth.errors import InvalidInput, NotFound
-from training.models import Checkpoint, Run
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
 
 MOST_COMPARED = 8
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from tilth.accounts.permissions import requires
 from tilth.errors import InvalidInput
 from tilth.text.cells import Table
-from training.models import Run
+from training.models.runs import Run
 from training.present import differences
 from training.series import newest_values, overlay, points, stamp
 from training.views.common import find_run, find_runs

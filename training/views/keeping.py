@@ -12,7 +12,8 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import requires
 from tilth.errors import InvalidInput
 from training.actions import retention as actions
-from training.models import Retention, Run
+from training.models.retention import Retention
+from training.models.runs import Run
 from training.retention import Policy
 from training.views.common import find_run
 

@@ -17,7 +17,7 @@ from training.estimates import estimate
 from training.forms import LaunchForm, initial_of, inputs_of, read_rows, rows_of, versions_for
 from training.launch import HOLDS, Wanted, check, kinds_of, offered, ready_stage
 from training.llm.stages import Stage
-from training.models import Run
+from training.models.runs import Run
 from training.views.common import find_run
 
 EMPTY_ROW = {"dataset": "", "weight": "", "epochs": ""}

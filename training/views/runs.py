@@ -21,7 +21,8 @@ from training.actions import preflight
 from training.actions import runs as actions
 from training.costs import cost_of, gpu_seconds
 from training.forms import RunFilter
-from training.models import CHECKING, STOPPED, Run
+from training.models.alerts import Alert
+from training.models.runs import CHECKING, STOPPED, Run
 from training.preflight import checklist
 from training.present import figure_rows, result_rows, setting_rows
 from training.series import newest_values
@@ -47,9 +48,8 @@ STEERING: dict[str, tuple[Callable[[Actor, Run], Run], str]] = {
 def index(request: HttpRequest) -> HttpResponse:
     """Every run, newest first."""
     form = RunFilter(request.GET)
-    page = Paginator(form.narrow(Run.objects.with_objects().with_alerts()), PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+    found, unseen = form.narrow(Run.objects.with_objects()), Alert.objects.unseen().count_by_run()
+    page = Paginator(found.annotate(unseen=unseen), PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "form": form,
         "page": page,

@@ -25,7 +25,7 @@ from tilth.storage import Storage
 from training import extra
 from training.actions import runs
 from training.launch import Input, Wanted
-from training.models import Run
+from training.models.runs import Run
 from training.preflight import why
 
 TALKS, QUESTIONS, MARKS = "demo-talks", "demo-questions", "demo-marks"

@@ -13,7 +13,8 @@ from training.ablations import in_json, report
 from training.actions.ablations import launch
 from training.launch import Wanted, ready_stage
 from training.llm.config import read_assignments
-from training.models import Ablation, AblationEvaluation, Run
+from training.models.ablations import Ablation, AblationEvaluation
+from training.models.runs import Run
 
 ACTOR = Actor.system("command line")
 

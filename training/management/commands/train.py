@@ -14,7 +14,7 @@ from tilth.jobs.waiting import explain
 from training.actions.runs import launch
 from training.launch import Input, Wanted, offered, ready_stage
 from training.llm.config import read_assignments
-from training.models import Run
+from training.models.runs import Run
 from training.preflight import checklist, whole, why
 
 ACTOR = Actor.system("command line")
