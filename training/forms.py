@@ -10,10 +10,11 @@ from tilth.datasets.models import DatasetVersion
 from tilth.errors import InvalidInput, TilthError
 from tilth.ui.formats import si
 from training.launch import HOLDS, PRIORITIES, Input, Wanted, config_of, kinds_of
+from training.llm.checkpoints import SCORING
 from training.llm.config import Setting, parse, settings_of
 from training.llm.presets import preset, presets_of
 from training.llm.stages import STAGES, Stage
-from training.models.checkpoints import SCORING, Checkpoint
+from training.models.checkpoints import Checkpoint
 from training.models.runs import RUN_STATES, Run, RunQuerySet
 
 ACTIVE = "active"

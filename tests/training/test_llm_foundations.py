@@ -3,6 +3,9 @@
 import errno
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -251,3 +254,19 @@ def test_rows_come_in_order_with_messages_as_templates_read_them(tmp_path: Path)
     called = rows[0]["messages"][1]
     assert called["content"] == "" and called["tool_calls"][0]["function"]["arguments"] == {"a": 1}
     assert set(rows[0]["messages"][0]) == {"role", "content"}
+
+
+def test_what_is_said_to_be_light_loads_no_torch():
+    """Pages, and the checks of a preflight, would wait seconds for it."""
+    told = (
+        "import sys; from training.llm import presets, stages, tokenizer; from training.llm.alerts import watch; "
+        "from training.llm.preflight import checklist, titles; "
+        "print(*({'torch', 'transformers', 'trl', 'peft', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

@@ -630,7 +630,7 @@ def test_bases_that_do_not_fit_are_refused(
 def test_scores_that_are_changed_after_the_output_layer_are_refused():
     from transformers import Gemma2Config, Gemma2ForCausalLM
 
-    from training.llm.bases import require_plain_loss
+    from training.llm.first_model import require_plain_loss
 
     settings = Gemma2Config(
         vocab_size=64,

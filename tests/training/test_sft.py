@@ -23,12 +23,12 @@ from training.llm import checkpoints, sft, sizes, trl_adapter
 from training.llm.chat import Chat
 from training.llm.chat_template import TEMPLATE
 from training.llm.configs.sft import SftConfig
+from training.llm.dressing import dress
 from training.llm.program import Stopped, Workspace
 from training.llm.record import tokenizer_hash
 from training.llm.rows import drawn, examples, place
 from training.llm.spec import Part, Source, Spec
 from training.llm.special_tokens import END, END_OF_TEXT, PAD
-from training.llm.student import dress
 from training.llm.trl_adapter import arguments, metric_name, ours
 
 SMALL = {

@@ -24,6 +24,8 @@ from training.llm.cache import Cache
 NAME = "checkpoint.json"
 FORMAT = "tilth.checkpoint"
 VERSION = 1
+SCORING = "ForSequenceClassification"
+"""How the architecture of a model ends that scores and does not write."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +64,11 @@ class Checkpoint:
     def folder(self) -> str:
         """The storage key of its folder."""
         return checkpoint_folder(self.run, self.step)
+
+    @property
+    def scores(self) -> bool:
+        """Whether it is a reward model, which answers with one number."""
+        return self.architecture.endswith(SCORING)
 
     @property
     def bytes(self) -> int:

@@ -18,7 +18,7 @@ from training.llm.program import Workspace, main
 from training.llm.rewards import require_verifiers
 from training.llm.rowsout import publishable
 from training.llm.spec import Source
-from training.llm.student import SCORES, SCORING, WRITES
+from training.llm.student import SCORES, WRITES
 
 ITEMS_IN_PART = 64
 
@@ -30,7 +30,7 @@ def run(work: Workspace) -> dict[str, Any] | None:
     if not sources:
         raise InvalidInput("Choose a version to measure the model on.", field="eval")
     checkpoint, folder = work.load(work.spec.base)
-    scorer = checkpoint.architecture.endswith(SCORING)
+    scorer = checkpoint.scores
     odd = next((source for source in sources if scorer and source.kind != "preferences"), None)
     if odd:
         raise InvalidInput(

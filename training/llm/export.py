@@ -2,8 +2,10 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from transformers import PreTrainedModel
+if TYPE_CHECKING:  # takes seconds to load, and the names of files are read by programs without a model
+    from transformers import PreTrainedModel
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -17,7 +19,7 @@ TOKENIZER_FILES = (
 )
 
 
-def write_model(model: PreTrainedModel, tokenizer: Path, folder: Path) -> None:
+def write_model(model: "PreTrainedModel", tokenizer: Path, folder: Path) -> None:
     """Write a model beside the tokenizer's files as they are in the folder ``tokenizer``."""
     model.save_pretrained(folder)
     copy_tokenizer(tokenizer, folder)

@@ -18,9 +18,10 @@ from training.llm.configs.grpo import GrpoConfig
 from training.llm.program import Workspace, main
 from training.llm.repetition import telling
 from training.llm.rewards import Reward, model_reward, require_verifiers, verifier_reward
-from training.llm.rollouts import sampler, tools_of, with_tools
+from training.llm.rollouts import sampler, with_tools
 from training.llm.rows import Example, Examples, examples
 from training.llm.student import Student, prepare, reference
+from training.llm.tools import tools_of
 from training.llm.trl_adapter import arguments, datasets_of, finished, require_pin, train
 
 KL_OF_MODEL, KL_OF_VERIFIER = 0.05, 0.001

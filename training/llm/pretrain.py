@@ -26,6 +26,7 @@ from training.llm.continuations import beginnings, continued
 from training.llm.corpus import Corpus, corpus
 from training.llm.engine import Engine, Feed
 from training.llm.export import write_model
+from training.llm.first_model import first_model
 from training.llm.hardware import Hardware
 from training.llm.model import flops_per_token
 from training.llm.program import Workspace, main
@@ -53,7 +54,7 @@ def run(work: Workspace) -> dict[str, Any] | None:
     group = gather(work, "training.llm.pretrain")
     hardware = Hardware.choose(config.precision, group.rank)
     steps = config.steps or max(1, data.windows // config.batch)
-    model = base.model(config)
+    model = first_model(base, config)
     tokens = min(config.micro_batch, config.batch // group.size) * config.context
     hardware.suit_threads(flops_per_token(model, config.context) * tokens)
     engine = Engine(model, config, hardware, group, steps)

@@ -17,7 +17,7 @@ from training.llm.chat import Chat
 from training.llm.pairs import answer
 from training.llm.program import Workspace
 from training.llm.spec import Part
-from training.llm.student import SCORES, SCORING
+from training.llm.student import SCORES
 
 Rows = Sequence[Mapping[str, Any]]
 Reward = Callable[..., list[float]]
@@ -44,7 +44,7 @@ def model_reward(work: Workspace, part: Part | None, chat: Chat, rows: Rows) -> 
     Raises :class:`InvalidInput` where the checkpoint writes instead of scoring.
     """
     checkpoint, folder = work.load(part, "reward_model")
-    if not checkpoint.architecture.endswith(SCORING):
+    if not checkpoint.scores:
         raise InvalidInput(
             f"{checkpoint.reference} is no reward model: choose one that the stage reward made.",
             field="reward_model",

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tilth.verify.tools import CALCULATOR, Tool, answer, python_tool
+from tilth.verify.tools import Tool, answer
 from training.llm.chat import Chat
 from training.llm.configs.grpo import GrpoConfig
 from training.llm.trl_adapter import ours
@@ -26,12 +26,6 @@ def sampler(trainer: type, chat: Chat) -> Any:
 
     Sampler.__name__ = trainer.__name__
     return Sampler
-
-
-def tools_of(config: GrpoConfig) -> list[Tool]:
-    """The tools that a run offers."""
-    made = {"calculator": lambda: CALCULATOR, "python": python_tool}
-    return [made[name]() for name in config.tool_names]
 
 
 def with_tools(

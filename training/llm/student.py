@@ -1,9 +1,4 @@
-"""The model that is trained further: its weights, its tokenizer made ready for conversations, and how it is kept.
-
-A tokenizer is *dressed*: it gets a chat template where it has none, the end of a turn becomes its stop token, and
-padding becomes a token that is not the stop. Its files are changed by hand as far as needed and no further, so
-that a tokenizer that was ready stays the same, hash for hash.
-"""
+"""The model that is trained further: its weights, its tokenizer made ready for conversations, and how it is kept."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +8,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import Tokenizer
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -24,19 +19,16 @@ from transformers import (
 from transformers.utils import logging
 
 from tilth.errors import InvalidInput
-from training.llm.chat import Chat, named_tokens, specials_of, stored_template
-from training.llm.chat_template import TEMPLATE
+from training.llm.chat import Chat
 from training.llm.checkpoints import Checkpoint
 from training.llm.configs.posttraining import PosttrainingConfig
-from training.llm.export import copy_tokenizer, write_model
+from training.llm.dressing import dress
+from training.llm.export import write_model
 from training.llm.program import Workspace
 from training.llm.record import record, template_hash, tokenizer_hash
 from training.llm.spec import Part
-from training.llm.special_tokens import PAD, SPECIAL_TOKENS
 from training.llm.trainer_state import with_room
 
-GREETING = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello"}]
-SCORING = "ForSequenceClassification"
 _MULTIPLE = 64
 
 
@@ -100,7 +92,7 @@ def prepare(work: Workspace, config: PosttrainingConfig, kind: Kind = WRITES) ->
     base, folder = work.load(work.spec.base)
     if base.holds != "model":
         raise InvalidInput(f"{base.reference} holds no weights: choose a model.", field="base")
-    if base.architecture.endswith(SCORING) and not kind.scores:
+    if base.scores and not kind.scores:
         raise InvalidInput(f"{base.reference} scores and does not write: choose another base.", field="base")
     files = work.scratch / "tokenizer"
     dress(folder, files, config.template)
@@ -143,42 +135,6 @@ def reference(work: Workspace, part: Part | None, student: Student) -> Path:
             field="reference_model",
         )
     return folder
-
-
-def dress(folder: Path, into: Path, template: str = "auto") -> None:
-    """Write the tokenizer of a checkpoint's folder, ready for conversations, into another folder."""
-    into.mkdir(parents=True, exist_ok=True)
-    copy_tokenizer(folder, into)
-    for old in ("special_tokens_map.json", "added_tokens.json"):  # older copies of what is changed below
-        (into / old).unlink(missing_ok=True)
-    source = (stored_template(folder) if template == "auto" else "") or TEMPLATE
-    if source == TEMPLATE:
-        _add(into, list(SPECIAL_TOKENS))
-    _write_template(into, source)
-    stop = stop_token(Chat.of(into))
-    named = named_tokens(into)
-    pad = named.get("pad_token", "")
-    if not pad or pad in (stop, named.get("eos_token")):
-        pad = PAD
-        _add(into, [PAD])
-    if (stop, pad) != (named.get("eos_token"), named.get("pad_token")):
-        _change_settings(into, {"eos_token": stop, "pad_token": pad})
-
-
-def stop_token(chat: Chat) -> str:
-    """The token that ends an answer and is trained; raises :class:`InvalidInput` where a template trains none."""
-    encoded = chat.encode(GREETING)
-    rendered = chat.template.render(GREETING)
-    learned = [place for place, learn in zip(encoded.offsets, encoded.trained, strict=True) if learn]
-    if not learned or learned[-1] not in rendered.marks:
-        raise InvalidInput(
-            "This chat template does not end an answer with a special token, so the model would never learn to "
-            "stop: train with our template (template=ours).",
-            code="template",
-            field="template",
-        )
-    start, end = learned[-1]
-    return encoded.text[start:end]
 
 
 def keep(
@@ -276,30 +232,3 @@ def _tell_ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stops
     if settings is not None:
         settings.eos_token_id = list(stops)
         settings.pad_token_id = tokenizer.pad_token_id
-
-
-def _add(files: Path, tokens: list[str]) -> None:
-    """Add special tokens to a tokenizer's file where it lacks them."""
-    path = files / "tokenizer.json"
-    tokenizer = Tokenizer.from_file(str(path))
-    known = {token.content for token in specials_of(tokenizer).values()}
-    missing = [token for token in tokens if token not in known]
-    if missing:
-        tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in missing])
-        tokenizer.save(str(path))
-
-
-def _write_template(files: Path, source: str) -> None:
-    (files / "chat_template.jinja").write_text(source)
-    settings = files / "tokenizer_config.json"
-    if settings.exists() and "chat_template" in json.loads(settings.read_text()):
-        _change_settings(files, {"chat_template": None})
-
-
-def _change_settings(files: Path, changes: dict[str, str | None]) -> None:
-    """Set names in ``tokenizer_config.json``; ``None`` removes one."""
-    path = files / "tokenizer_config.json"
-    settings = json.loads(path.read_text()) if path.exists() else {}
-    settings |= changes
-    kept = {name: value for name, value in settings.items() if name not in changes or value is not None}
-    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")

@@ -8,11 +8,8 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils import timezone
 
-from training.llm.checkpoints import checkpoint_folder
+from training.llm.checkpoints import SCORING, checkpoint_folder
 from training.models.runs import Run
-
-SCORING = "ForSequenceClassification"
-"""How the names of architectures end that score and do not write, in transformers."""
 
 
 class CheckpointQuerySet(models.QuerySet["Checkpoint"]):

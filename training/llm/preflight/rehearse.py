@@ -28,7 +28,7 @@ from training.llm.preflight.stand_in import STEPS
 from training.llm.program import Stopped, Workspace
 from training.llm.spec import Part, Spec
 from training.llm.stages import stage
-from training.llm.student import SCORES, SCORING, WRITES
+from training.llm.student import SCORES, WRITES
 
 Events = list[dict[str, Any]]
 Outcome = dict[str, Any]
@@ -91,7 +91,7 @@ def reload(work: Workspace) -> int:
     """Read the stored checkpoint back with transformers and let it compute; returns its parameters."""
     folder = checkpoints.checkpoint_folder(work.spec.run, STEPS)
     stored, local = work.load(Part(f"checkpoint:{work.spec.run}/{STEPS}", folder))
-    kind = SCORES if stored.architecture.endswith(SCORING) else WRITES
+    kind = SCORES if stored.scores else WRITES
     model = kind.load(local).eval()
     with torch.no_grad():
         logits = model(input_ids=torch.arange(4)[None]).logits

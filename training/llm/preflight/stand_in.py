@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from tilth.datasets.manifest import Manifest
 from tilth.datasets.schemas import row_id
@@ -25,7 +24,6 @@ from training.llm.program import Workspace
 from training.llm.rows import place
 from training.llm.shards import documents_of
 from training.llm.spec import Part, Source, Spec
-from training.llm.student import SCORING
 from training.llm.vocabulary import Vocabulary
 
 STEPS = 2
@@ -179,7 +177,10 @@ def _part(work: Workspace, storage: Storage, part: Part) -> Part:
 
 def _few_layers(folder: Path, made: Path) -> bool:
     """Write an untrained model of the same kind with few layers; says whether its settings tell how."""
-    config = AutoConfig.from_pretrained(folder)
+    # Loading the library takes seconds, and most rehearsed models are small.
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
     inner = config.get_text_config()
     name = next((name for name in _LAYERS if hasattr(inner, name)), None)
     if name is None:
@@ -187,7 +188,7 @@ def _few_layers(folder: Path, made: Path) -> bool:
     setattr(inner, name, min(LAYERS, getattr(inner, name)))
     if getattr(inner, "layer_types", None):
         inner.layer_types = inner.layer_types[:LAYERS]
-    scores = (config.architectures or [""])[0].endswith(SCORING)
+    scores = (config.architectures or [""])[0].endswith(checkpoints.SCORING)
     loader = AutoModelForSequenceClassification if scores else AutoModelForCausalLM
     loader.from_config(config).save_pretrained(made)
     return True

@@ -9,22 +9,20 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from transformers import AutoConfig
-
 from tilth.errors import InvalidInput
 from training.llm.chat import Chat, Encoded
 from training.llm.configs.grpo import GrpoConfig
 from training.llm.configs.posttraining import PosttrainingConfig
 from training.llm.configs.reward import RewardConfig
 from training.llm.configs.sft import SftConfig
+from training.llm.dressing import dress
 from training.llm.pairs import preferred, scored
 from training.llm.preflight.reading import Seen, every, step_for_rows
 from training.llm.preflight.result import Offender, Piece, shortened
 from training.llm.program import Workspace
-from training.llm.rollouts import tools_of
 from training.llm.rows import place
-from training.llm.student import dress
 from training.llm.talks import cut, encode
+from training.llm.tools import tools_of
 
 MOST_ROWS = 20_000
 """Rows of a source that are encoded; of more they are drawn evenly."""
@@ -45,10 +43,13 @@ class Reading:
     @classmethod
     def of(cls, work: Workspace, config: PosttrainingConfig) -> "Reading":
         """As the stage will: the base's tokenizer made ready for conversations."""
+        from transformers import AutoConfig  # takes seconds, which stages without conversations need not wait
+
         _, folder = work.load(work.spec.base)
         files = work.scratch / "preflight-tokenizer"
         dress(folder, files, config.template)
-        longest = int(AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings)
+        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+        longest = int(settings.get_text_config().max_position_embeddings)
         if config.context and config.context > longest:
             raise InvalidInput(f"The model takes {longest:,} tokens: set a shorter context.", field="context")
         return cls(Chat.of(files), files, config.context or longest, config)
