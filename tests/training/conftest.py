@@ -4,9 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +21,9 @@ from training.llm.checkpoints import Checkpoint, store
 from training.llm.program import Workspace
 from training.llm.record import template_hash, tokenizer_hash
 from training.llm.spec import Part, Source, Spec
+
+if TYPE_CHECKING:
+    from training.llm.chat import Chat
 
 ROOT = Path(__file__).resolve().parents[2]
 NOUNS = [
@@ -154,3 +157,43 @@ def tokenizer_part(storage: Storage, tokenizer_folder: Path) -> Part:
     )
     stored = store(storage, tokenizer_folder, checkpoint, 1)
     return Part(stored.reference, stored.folder)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two layers and its tokenizer, with a chat template; nobody writes there."""
+    from tests.training.posttraining import make_model, make_tokenizer
+
+    made = tmp_path_factory.mktemp("base")
+    make_tokenizer(made)
+    make_model(made)
+    return made
+
+
+@pytest.fixture
+def base(storage: Storage, folder: Path) -> Part:
+    """That model as the stored checkpoint ``checkpoint:800/0``."""
+    from tests.training.posttraining import put
+
+    return put(storage, folder, 800)
+
+
+@pytest.fixture
+def chat(folder: Path) -> "Chat":
+    """Its chat format."""
+    from training.llm.chat import Chat
+
+    return Chat.of(folder)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """A tiny model is trained on one thread: several would wait for each other."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

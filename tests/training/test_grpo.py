@@ -36,11 +36,6 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 def questions(count: int) -> list[dict[str, Any]]:
     return [
         {

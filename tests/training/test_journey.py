@@ -1,12 +1,11 @@
 """Prose → tokenizer → pretraining → fine-tuning → reward model → DPO → GRPO on sums → evaluation, all on CPU."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.training.journey import Journey, real, small
 from tilth.storage import Storage
@@ -18,14 +17,6 @@ FOLDER = os.environ.get("TILTH_POSTTRAINING_DATA", "")
 """A folder of public sets, whose licences do not let them lie in this repository."""
 
 Make = Callable[[Spec], Workspace]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def check(journey: Journey) -> dict[str, Any]:

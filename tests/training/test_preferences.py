@@ -32,29 +32,6 @@ from training.llm.trl_adapter import arguments, ours
 SMALL = {"batch": 8, "micro_batch": 8, "log_every": 1, "warmup": 0.0, "schedule": "constant"}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("base")
-    make_tokenizer(made)
-    make_model(made)
-    return made
-
-
-@pytest.fixture
-def base(storage: Storage, folder: Path) -> Part:
-    return put(storage, folder, 800)
-
-
-@pytest.fixture
-def chat(folder: Path) -> Chat:
-    return Chat.of(folder)
-
-
 @pytest.fixture
 def job(storage: Storage, workspace: Any, base: Part) -> Callable[..., Workspace]:
     def make(stage: str, rows: int = 64, run: int = 1, **config: Any) -> Workspace:

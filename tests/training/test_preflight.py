@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from tokenizers import AddedToken, Tokenizer, processors
 
 from tests.training.conftest import events, publish, publish_texts, sentences, start
-from tests.training.posttraining import CONTEXT, conversations, make_model, make_tokenizer, pairs, put
+from tests.training.posttraining import CONTEXT, conversations, pairs, put
 from tilth.datasets.manifest import Manifest
 from tilth.errors import TilthError
 from tilth.storage import Storage
@@ -38,29 +37,6 @@ from training.llm.vocabulary import Vocabulary
 
 Make = Callable[..., Workspace]
 SMALL_RUN = {"batch": 4, "micro_batch": 4}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("base")
-    make_tokenizer(made)
-    make_model(made)
-    return made
-
-
-@pytest.fixture
-def base(storage: Storage, folder: Path) -> Part:
-    return put(storage, folder, 800)
-
-
-@pytest.fixture
-def chat(folder: Path) -> Chat:
-    return Chat.of(folder)
 
 
 def talk(*texts: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.training.conftest import publish, publish_texts
-from tests.training.posttraining import CONTEXT, conversations, make_model, make_tokenizer, pairs, put
+from tests.training.posttraining import CONTEXT, conversations, make_tokenizer, pairs, put
 from tilth.datasets.manifest import Manifest
 from tilth.errors import InvalidInput
 from tilth.storage import Storage
@@ -29,24 +29,6 @@ from training.llm.spec import Part, Source, Spec
 from training.llm.student import SCORES
 
 DATASET = {"name": "made", "number": 1}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("base")
-    make_tokenizer(made)
-    make_model(made)
-    return made
-
-
-@pytest.fixture
-def base(storage: Storage, folder: Path) -> Part:
-    return put(storage, folder, 800)
 
 
 def prompts(count: int) -> list[dict[str, Any]]:

@@ -41,29 +41,6 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("base")
-    make_tokenizer(made)
-    make_model(made)
-    return made
-
-
-@pytest.fixture
-def base(storage: Storage, folder: Path) -> Part:
-    return put(storage, folder, 800)
-
-
-@pytest.fixture
-def chat(folder: Path) -> Chat:
-    return Chat.of(folder)
-
-
 Make = Callable[..., Workspace]
 
 
