@@ -1,6 +1,9 @@
 """What the tests of runs share: a published version, a run that is wanted, runs and checkpoints as rows."""
 
+from pathlib import Path
 from typing import Any
+
+from django.db import transaction
 
 from tests.tilth.published import publish
 from tests.training.conftest import sentences
@@ -9,8 +12,12 @@ from tilth.datasets.models import DatasetVersion
 from tilth.datasets.schemas import row_id
 from tilth.jobs.models import Job, JobMetric
 from tilth.storage import Storage
-from training.actions import preflight, runs
+from training.actions import checkpoints, preflight, runs
 from training.launch import Input, Wanted
+from training.llm import pretokens
+from training.llm.checkpoints import Checkpoint as Stored
+from training.llm.checkpoints import store
+from training.llm.record import template_hash, tokenizer_hash
 from training.models.alerts import Alert
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
@@ -38,8 +45,9 @@ def wanted(**changes: Any) -> Wanted:
     return Wanted(**{**given, **changes})
 
 
+@transaction.atomic
 def launched(storage: Storage, **changes: Any) -> Run:
-    """A queued run, whose preflight has passed."""
+    """A queued run, whose preflight has passed before a worker could hear of it."""
     return let_through(checked(storage, **changes))
 
 
@@ -48,6 +56,28 @@ def checked(storage: Storage, **changes: Any) -> Run:
     if not DatasetVersion.objects.filter(dataset__name="prose").exists():
         prose(storage)
     return runs.launch(ACTOR, wanted(**changes))
+
+
+@transaction.atomic
+def pretraining(storage: Storage, folder: Path, **settings: Any) -> Run:
+    """A queued pretraining of a tiny model on ``prose@1``, with a tokenizer that has read it; ``folder`` is scratch."""
+    words = launched(storage, name="Words")
+    pretokens.save(pretokens.train(sentences(200), 384), folder, 64)
+    known = {"tokenizer_hash": tokenizer_hash(folder), "template_hash": template_hash(folder)}
+    stored = store(
+        storage, folder, Stored(run=words.pk, step=0, stage="tokenizer", holds="tokenizer", **known), 1
+    )
+    checkpoints.register(ACTOR, words, 0)
+    runs.cancel(ACTOR, words)
+    gpus = settings.pop("gpus", 0)
+    return launched(
+        storage,
+        stage="pretrain",
+        tokenizer=stored.reference,
+        settings=settings,
+        name="Pretraining",
+        gpus=gpus,
+    )
 
 
 def let_through(run: Run, result: dict[str, Any] | None = None) -> Run:
