@@ -45,7 +45,7 @@ def test_stages_are_described_with_settings_and_presets(api: Client):
     tokenizer = stages["tokenizer"]
     vocabulary = next(item for item in tokenizer["settings"] if item["name"] == "vocabulary")
     assert (vocabulary["type"], vocabulary["default"], vocabulary["minimum"]) == ("int", 32_768, 264)
-    assert [item["name"] for item in tokenizer["presets"]] == ["default", "smoke", "large"]
+    assert [item["name"] for item in tokenizer["presets"]] == ["default", "smoke", "small", "large"]
     assert tokenizer["train"] == ["documents"] and tokenizer["base"] == "none"
 
 

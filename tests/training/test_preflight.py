@@ -54,7 +54,7 @@ def seen(row: dict[str, Any], kind: str = "conversations", number: int = 1) -> S
 
 
 def reading(chat: Chat, folder: Path, config: PosttrainingConfig, context: int = CONTEXT) -> Reading:
-    return Reading(chat, folder, context, config)
+    return Reading(chat, folder, context, CONTEXT, config)
 
 
 def surveyed(read: Reading, *rows: dict[str, Any]) -> Survey:
@@ -112,27 +112,29 @@ def test_a_row_without_an_answer_stops_a_run(
     chat: Chat, folder: Path, config: PosttrainingConfig, good: Any, silent: Any
 ):
     read = reading(chat, folder, config)
-    assert masks.trained(surveyed(read, good)).state == State.PASSED
-    found = masks.trained(surveyed(read, *[good] * 20, silent))
+    assert masks.trained(surveyed(read, good), read).state == State.PASSED
+    found = masks.trained(surveyed(read, *[good] * 20, silent), read)
     assert (found.state, [row.number for row in found.rows]) == (State.FAILED, [21])
     assert found.figures["rows that teach nothing"] == 1 and "have no answer" in found.rows[0].why
-    assert masks.trained(Survey()).state == State.FAILED
+    assert masks.trained(Survey(), read).state == State.FAILED
 
 
 def test_a_few_rows_that_are_too_long_are_a_warning_and_many_a_fault(chat: Chat, folder: Path):
     good, long = talk("The cat?", "The dog."), talk("The cat? " * 60, "The dog.")
     read = reading(chat, folder, SftConfig(), 64)
-    few = masks.trained(surveyed(read, *[good] * 9, long))
+    few = masks.trained(surveyed(read, *[good] * 9, long), read)
     assert (few.state, few.rows[0].number) == (State.WARNED, 10)
     assert "within the context" in few.rows[0].why
-    assert masks.trained(surveyed(read, good, long)).state == State.FAILED
+    many = masks.trained(surveyed(read, good, long), read)
+    assert many.state == State.FAILED and f"takes up to {CONTEXT:,} tokens" in many.words
 
 
 def test_a_prompt_needs_room_for_its_completion(chat: Chat, folder: Path):
     good = problem("Pick.", "cat")
     config = GrpoConfig(completion_tokens=40)
-    assert masks.trained(surveyed(reading(chat, folder, config, 64), good)).state == State.PASSED
-    found = masks.trained(surveyed(reading(chat, folder, config, 44), good))
+    wide, narrow = reading(chat, folder, config, 64), reading(chat, folder, config, 44)
+    assert masks.trained(surveyed(wide, good), wide).state == State.PASSED
+    found = masks.trained(surveyed(narrow, good), narrow)
     assert found.state == State.FAILED and "no room" in found.rows[0].why
 
 
@@ -190,12 +192,15 @@ def test_a_text_begins_once(chat: Chat, folder: Path, tmp_path: Path):
 def test_lengths_are_counted_and_what_is_cut_is_said(chat: Chat, folder: Path):
     short, long = talk("The cat?", "The dog."), talk("The cat? " * 20, "The dog. " * 20)
     read = reading(chat, folder, SftConfig(), 64)
-    found = masks.lengths(surveyed(read, *[short] * 30, long), 64)
+    found = masks.lengths(surveyed(read, *[short] * 30, long), read)
     assert found.state == State.PASSED and found.figures["share cut"] == round(1 / 31, 4)
     assert sum(count for _, count in found.bins) == 31 and found.bins[0][1] == 30
-    assert masks.lengths(surveyed(read, *[short] * 9, long), 64).state == State.WARNED
-    found = masks.lengths(surveyed(read, short, long, long), 64)
+    assert masks.lengths(surveyed(read, *[short] * 9, long), read).state == State.WARNED
+    found = masks.lengths(surveyed(read, short, long, long), read)
     assert found.state == State.FAILED and found.rows[0].number == 2
+    assert f"raise the context (the model takes up to {CONTEXT:,} tokens)" in found.words
+    whole = replace(read, longest=64)
+    assert "choose a base that takes more than 64 tokens" in masks.lengths(surveyed(whole, long), whole).words
     assert masks.histogram([9, 16, 17, 65]) == ((16, 2), (32, 1), (64, 0), (128, 1))
 
 
@@ -529,7 +534,8 @@ def test_a_fault_in_a_check_is_its_answer(
 
 
 def test_a_list_is_json(chat: Chat, folder: Path):
-    check = masks.trained(surveyed(reading(chat, folder, SftConfig()), *[talk("only asked")] * 12))
+    read = reading(chat, folder, SftConfig())
+    check = masks.trained(surveyed(read, *[talk("only asked")] * 12), read)
     told = json.loads(json.dumps(check.to_json()))
     assert (told["state"], len(told["rows"]), told["more"]) == ("failed", 10, 2)
     assert plain("x" * 500)[0][0].endswith("…")

@@ -127,11 +127,11 @@ def _rehearsal(facts: Facts) -> Check:
 CHECKS: tuple[Item, ...] = (
     Item("schema", READING, lambda f: schema.schema(f.work.spec, f.work.inputs)),
     Item("template", CHAT, lambda f: masks.template(f.survey)),
-    Item("trained", CHAT, lambda f: masks.trained(f.survey)),
+    Item("trained", CHAT, lambda f: masks.trained(f.survey, f.reading)),
     Item("stop", ANSWERED, lambda f: masks.stop(f.survey, f.reading.chat)),
     Item("pad", TRAINED, _padding),
     Item("bos", CHAT, lambda f: masks.beginning(f.survey, f.reading)),
-    Item("lengths", CHAT, lambda f: masks.lengths(f.survey, f.reading.context)),
+    Item("lengths", CHAT, lambda f: masks.lengths(f.survey, f.reading)),
     Item("sources", TRAINED, _drawn),
     Item("overlap", HOLDING, lambda f: overlap.overlap(f.work)),
     Item("contamination", TRAINED, lambda f: contamination.contamination(f.work)),

@@ -32,7 +32,7 @@ def template(survey: Survey) -> Check:
     )
 
 
-def trained(survey: Survey) -> Check:
+def trained(survey: Survey, reading: Reading) -> Check:
     """Every row has a token to learn from after it is cut at the context.
 
     A row without an answer is a fault of the data. Rows that are too long, and pairs of equal answers, are left out
@@ -48,7 +48,7 @@ def trained(survey: Survey) -> Check:
     found = [_at_fault(line, f"rows like it {line.fault}") for line in useless]
     silent = any(line.fault == SILENT for line in useless)
     if silent or len(useless) > MOST_USELESS * len(survey.lines):
-        advice = "Give them an answer or take them out; where they are too long, raise the context."
+        advice = f"Give them an answer or take them out; where they are too long, {_room(reading)}."
         return failed("trained", f"{words} {advice}", figures=figures).with_rows(found)
     return warned("trained", f"{words} They are left out.", figures=figures).with_rows(found)
 
@@ -118,13 +118,13 @@ def _added_again(reading: Reading, sample: Offender, name: str) -> bool:
     return whole.encode(text, add_special_tokens=True).ids[:2] == [id, id]
 
 
-def lengths(survey: Survey, context: int) -> Check:
+def lengths(survey: Survey, reading: Reading) -> Check:
     """How long the rows are, and which share is cut at the context."""
     found = sorted(line.length for line in survey.lines if not line.refused)
     if not found:
         return failed("lengths", "There is no row to measure.")
     cut = [line for line in survey.lines if line.cut]
-    share = len(cut) / len(found)
+    share, context = len(cut) / len(found), reading.context
     said = f"{share:.1%} of the rows are longer than {context:,} tokens"
     about = {
         "figures": {
@@ -140,10 +140,17 @@ def lengths(survey: Survey, context: int) -> Check:
         _at_fault(line, f"{line.length:,} tokens") for line in sorted(cut, key=lambda line: -line.length)
     ]
     if share > MOST_CUT:
-        return failed("lengths", f"{said}: raise the context or shorten them.", **about).with_rows(rows_cut)
+        return failed("lengths", f"{said}: {_room(reading)} or shorten them.", **about).with_rows(rows_cut)
     if share > WORTH_SAYING:
         return warned("lengths", f"{said}.", **about).with_rows(rows_cut)
     return passed("lengths", f"{said}.", **about)
+
+
+def _room(reading: Reading) -> str:
+    """What gives long rows more room."""
+    if reading.context < reading.longest:
+        return f"raise the context (the model takes up to {reading.longest:,} tokens)"
+    return f"choose a base that takes more than {reading.longest:,} tokens"
 
 
 def histogram(sizes: list[int]) -> tuple[tuple[int, int], ...]:

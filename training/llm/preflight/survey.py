@@ -33,11 +33,12 @@ NO_ROOM = "leave no room for a completion"
 
 @dataclass(frozen=True)
 class Reading:
-    """How a run's rows are read: its chat, the longest example in tokens, its settings."""
+    """How a run's rows are read: its chat, where they are cut in tokens, the most the base takes, its settings."""
 
     chat: Chat
     files: Path
     context: int
+    longest: int
     config: PosttrainingConfig
 
     @classmethod
@@ -52,7 +53,7 @@ class Reading:
         longest = int(settings.get_text_config().max_position_embeddings)
         if config.context and config.context > longest:
             raise InvalidInput(f"The model takes {longest:,} tokens: set a shorter context.", field="context")
-        return cls(Chat.of(files), files, config.context or longest, config)
+        return cls(Chat.of(files), files, config.context or longest, longest, config)
 
 
 @dataclass(frozen=True, slots=True)
