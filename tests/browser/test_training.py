@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.faults.jobs_fleet import Fleet, running_fleet, wait_for
 from tests.tilth.published import publish
 from tests.training.launching import checkpoint, launched, metrics, prose, with_state
+from tests.training.measuring import evaluation, figure, quiz
 from tilth.datasets.schemas import row_id
 from tilth.jobs.models import Attempt, JobMetric
 from tilth.storage import Storage
@@ -206,9 +207,19 @@ def busy_run(storage: Storage) -> Run:
     return with_state(run, "failed", attempt=2, error=error, started_at=run.created_at)
 
 
+def measured(storage: Storage, *runs: Run) -> None:
+    """A checkpoint each of these runs with its figures, the later ones better."""
+    quiz(storage)
+    for n, run in enumerate(runs):
+        model = checkpoint(run, 40, "model")
+        spread = {"accuracy": figure(0.4 + 0.2 * n), "accuracy_by_byte": figure(0.45 + 0.05 * n)}
+        evaluation(storage, model, spread)
+
+
 def test_every_page_is_accessible_and_fits(storage: Storage, page_for: PageFor, shoot: Shoot) -> None:
     empty = reverse("training:runs") + "?q=nothing"
     run, other = busy_run(storage), launched(storage, settings={"vocabulary": 301})
+    measured(storage, run, other)
     addresses = {
         "runs": reverse("training:runs"),
         "empty": empty,

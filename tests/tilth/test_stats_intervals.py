@@ -26,6 +26,12 @@ def test_the_interval_of_a_difference_is_as_newcombe_printed_it():
     assert difference(share(56, 70), share(0, 0)) is None
 
 
+def test_intervals_of_any_two_estimates_are_squared_and_added():
+    found = difference(Mean(9, 1.0, 0.7, 1.4), Mean(9, 0.5, 0.1, 0.8))
+    assert found == pytest.approx((0.5, 0.5 - (0.3**2 + 0.3**2) ** 0.5, 0.5 + (0.4**2 + 0.4**2) ** 0.5))
+    assert difference(Mean(1, 1.0, None, None), Mean(9, 0.5, 0.1, 0.8)) is None
+
+
 def test_a_share_of_nothing_has_no_value_and_more_than_all_is_refused():
     assert share(0, 0) == Share(0, 0, None, None, None)
     for hits in (-1, 3):

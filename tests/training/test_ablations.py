@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from tests.tilth.published import publish
 from tests.training.ablating import asked, end, end_all, prepare
 from tests.training.launching import ACTOR, checkpoint, with_state
+from tests.training.measuring import quiz
 from tilth.accounts.models import AuditEntry
 from tilth.datasets.models import DatasetVersion, Lineage
 from tilth.errors import Conflict, TilthError
@@ -48,11 +48,6 @@ def client(client_for: ClientFor) -> Client:
 
 def text(response: Any) -> str:
     return " ".join(html.unescape(response.content.decode()).split())
-
-
-def quiz(storage: Storage) -> DatasetVersion:
-    rows = [{"id": f"{n:032x}", "question": "2+2?", "options": ["4", "5"], "answer": 0} for n in range(3)]
-    return publish(storage, "quiz", "choices", rows)
 
 
 def test_every_arm_runs_at_every_size_with_every_seed(storage: Storage):

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from tilth.accounts.permissions import requires
 from tilth.errors import InvalidInput
 from tilth.text.cells import Table
+from training.measured import tables
 from training.models.runs import Run
 from training.present import differences
 from training.series import newest_values, overlay, points, stamp
@@ -42,10 +43,11 @@ def table(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 @requires("models.view")
 @require_GET
 def compare(request: HttpRequest) -> HttpResponse:
-    """Runs side by side: in what they differ, their newest values, their curves over each other."""
+    """Runs side by side: in what they differ, newest values, evaluations beside ``?baseline=``, curves over each other."""
     runs = find_runs(request.GET.getlist("run"))
     if len(runs) < 2:
         raise InvalidInput("Choose two runs or more in the list, then press Compare.", field="run")
+    baseline = _baseline(runs, request.GET.get("baseline", ""))
     values = [
         {item["name"]: item for item in newest_values(run.job)} if run.job is not None else {} for run in runs
     ]
@@ -54,9 +56,19 @@ def compare(request: HttpRequest) -> HttpResponse:
         "runs": runs,
         "differences": differences(runs),
         "newest": [(name, [known.get(name) for known in values]) for name in names],
+        "baseline": baseline,
+        "evaluations": tables(runs, baseline),
         "live": any(run.is_moving for run in runs),
     }
     return render(request, "training/compare.html", context)
+
+
+def _baseline(runs: list[Run], number: str) -> Run:
+    """The run that the others are compared with: the first one where none is named."""
+    found = next((run for run in runs if str(run.pk) == number), None)
+    if number and found is None:
+        raise InvalidInput("The baseline is one of the compared runs.", field="baseline")
+    return found or runs[0]
 
 
 class _Echo:

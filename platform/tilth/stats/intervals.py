@@ -1,13 +1,30 @@
-"""Closed intervals: of a share (Wilson 1927), of a difference of shares (Newcombe 1998, method 10), of a mean
-(Student 1908). Pure: the standard library alone."""
+"""Closed intervals: of a share (Wilson 1927), of a mean (Student 1908), of a difference of two independent estimates
+out of theirs (Newcombe 1998, method 10, for shares; Zou and Donner 2008 for any). Pure: the standard library alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import cos, pi, sin, sqrt
 from statistics import NormalDist, fmean, stdev
+from typing import Protocol
 
 LONG_SERIES = 200
 """Degrees of freedom from which Student's distribution is taken from the normal one by expansion."""
+
+
+class Estimate(Protocol):
+    """A value with its interval; each ``None`` where it is not known."""
+
+    @property
+    def value(self) -> float | None:
+        """What is estimated."""
+
+    @property
+    def low(self) -> float | None:
+        """The lower end."""
+
+    @property
+    def high(self) -> float | None:
+        """The upper end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +51,12 @@ def share(hits: int, total: int, confidence: float = 0.95) -> Share:
     return Share(hits, total, p, max(0.0, centre - spread), min(1.0, centre + spread))
 
 
-def difference(first: Share, second: Share) -> tuple[float, float, float] | None:
-    """First minus second share with its interval, or ``None`` where one is missing."""
-    if first.value is None or second.value is None:
+def difference(first: Estimate, second: Estimate) -> tuple[float, float, float] | None:
+    """First minus second estimate with its interval, or ``None`` where a value or an interval is missing."""
+    if first.value is None or first.low is None or first.high is None:
         return None
-    assert first.low is not None and first.high is not None
-    assert second.low is not None and second.high is not None
+    if second.value is None or second.low is None or second.high is None:
+        return None
     gap = first.value - second.value
     low = gap - sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
     high = gap + sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
