@@ -12,6 +12,7 @@ from tilth.jobs import waiting
 from training.ablation_api import router as ablations
 from training.actions import preflight
 from training.actions import runs as actions
+from training.alert_api import router as alerts
 from training.estimates import Estimate, estimate
 from training.launch import HOLDS, Input, Wanted, check, offered
 from training.llm.config import settings_of
@@ -20,12 +21,15 @@ from training.llm.stages import Stage
 from training.models.checkpoints import Checkpoint
 from training.models.runs import RUN_STATES, Run
 from training.preflight import brief, whole
+from training.retention_api import router as retention
 from training.series import overlay
 from training.views.checkpoints import folder_response
 from training.views.common import find_checkpoint, find_run
 
 router = Router(tags=["training"])
 router.add_router("", ablations)
+router.add_router("", alerts)
+router.add_router("", retention)
 MOST = 200
 
 

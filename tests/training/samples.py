@@ -40,7 +40,10 @@ def a_run_to_cancel(people: dict[str, User]) -> dict[str, Any]:
 @sample(
     *(
         f"/api/v1/training/runs/<int:pk>{end}"
-        for end in ("", "/preflight", "/check", "/series", "/cancel", "/pause", "/resume", "/retry", "/clone")
+        for end in (
+            *("", "/preflight", "/check", "/series", "/cancel", "/pause", "/resume", "/retry", "/clone"),
+            *("/retention", "/prune"),
+        )
     )
 )
 def a_run_by_api(people: dict[str, User]) -> dict[str, Any]:
@@ -60,12 +63,12 @@ def a_checkpoint(people: dict[str, User]) -> dict[str, Any]:
     return {"run": made.run_id, "step": 0}
 
 
-@sample("training:see_alert")
+@sample("training:see_alert", "/api/v1/training/alerts/<int:pk>/seen")
 def an_alert(people: dict[str, User]) -> dict[str, Any]:
     return {"pk": alert(_run()).pk}
 
 
-@sample("training:end_channel")
+@sample("training:end_channel", "/api/v1/training/alert-channels/<int:pk>")
 def a_channel(people: dict[str, User]) -> dict[str, Any]:
     # Only its owner and admins may end one, which the permission alone does not say.
     owner = people["researcher"]

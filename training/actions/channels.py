@@ -4,12 +4,13 @@ import secrets as random
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.models import User
-from tilth.accounts.permissions import can, require
+from tilth.accounts.permissions import allows, require
 from tilth.accounts.secrets import encrypt
 from tilth.errors import Conflict, InvalidInput, PermissionDenied, TilthError
 from tilth.guards.outbound import Guard
@@ -17,6 +18,12 @@ from training.models.alerts import AlertChannel
 
 Kind = AlertChannel.Kind
 MOST = 20
+
+
+def open_to(actor: Actor) -> QuerySet[AlertChannel]:
+    """The channels that notices go to and that somebody may see and end: one's own, as an admin everybody's."""
+    found = AlertChannel.objects.filter(ended_at=None).select_related("owner")
+    return found if allows(actor, "people.manage") else found.filter(owner=actor.user)
 
 
 @transaction.atomic
@@ -63,7 +70,8 @@ def add_webhook(actor: Actor, url: str, all_runs: bool = False) -> tuple[AlertCh
 def end(actor: Actor, channel: AlertChannel) -> None:
     """Send nothing there any more; one's own, or as an admin anybody's. Address and secret are forgotten."""
     require(actor, "training.run")
-    if actor.user is not None and channel.owner_id != actor.user.pk and not can(actor.user, "people.manage"):
+    own = actor.user is not None and channel.owner_id == actor.user.pk
+    if not own and not allows(actor, "people.manage"):
         raise PermissionDenied("This is somebody else's; an admin can end it.")
     open_ = AlertChannel.objects.filter(pk=channel.pk, ended_at=None)
     if not open_.update(ended_at=timezone.now(), url="", secret=""):

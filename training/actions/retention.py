@@ -17,6 +17,7 @@ from tilth.accounts.permissions import require
 from tilth.errors import Conflict, InvalidInput
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
+from tilth.text.storable import storable
 from training.actions.checkpoints import PRUNING
 from training.models.checkpoints import Checkpoint
 from training.models.retention import Retention
@@ -57,7 +58,7 @@ def set_policy(actor: Actor, run: Run, policy: Policy, automatic: bool = False) 
     values = {
         "every": policy.every,
         "last": policy.last,
-        "metric": policy.metric[:200],
+        "metric": storable(policy.metric)[:200],
         "lowest": policy.lowest,
         "automatic": automatic,
     }

@@ -40,9 +40,7 @@ def index(request: HttpRequest) -> HttpResponse:
     everything = bool(request.GET.get("all"))
     found = Alert.objects.order_by("-pk") if everything else Alert.objects.unseen()
     page = Paginator(found.select_related("run", "seen_by"), PER_PAGE).get_page(request.GET.get("page"))
-    open_ = AlertChannel.objects.filter(ended_at=None).select_related("owner")
-    if not can(request.user, "people.manage"):
-        open_ = open_.filter(owner=Actor.of(request).user)
+    open_ = channels.open_to(Actor.of(request))
     context = {
         "page": page,
         "everything": everything,

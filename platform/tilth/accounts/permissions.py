@@ -74,6 +74,15 @@ def require(actor: Actor, permission: str) -> None:
         raise PermissionDenied(f"This API token does not allow {permission}; make one that does.")
 
 
+def allows(actor: Actor, permission: str) -> bool:
+    """Whether the actor may do this, where that only widens what they see or may do; an API token by its scopes."""
+    try:
+        require(actor, permission)
+    except PermissionDenied:
+        return False
+    return True
+
+
 View = Callable[..., HttpResponseBase]
 
 
