@@ -16,6 +16,7 @@ from training.llm.presets import preset, presets_of
 from training.llm.stages import STAGES, Stage
 from training.models.checkpoints import Checkpoint
 from training.models.runs import RUN_STATES, Run, RunQuerySet
+from training.titles import title
 
 ACTIVE = "active"
 PREFIX = "set-"
@@ -274,7 +275,7 @@ def _typed(item: Setting, value: Any) -> Any:
 
 def _setting_field(item: Setting, value: Any) -> forms.Field:
     shared: dict[str, Any] = {
-        "label": item.name.replace("_", " ").capitalize(),
+        "label": title(item.name),
         "help_text": " ".join(filter(None, (f"{item.help}.", _span(item)))),
         "initial": value,
         "required": not (item.optional or item.type in (bool, str)),
@@ -295,5 +296,9 @@ def _setting_field(item: Setting, value: Any) -> forms.Field:
 def _span(item: Setting) -> str:
     """The numbers that a setting may have, in words."""
     if item.minimum is not None and item.maximum is not None:
-        return f"({item.minimum:,} to {item.maximum:,})"
-    return f"(At least {item.minimum:,})" if item.minimum is not None else ""
+        return f"({_plain(item.minimum)} to {_plain(item.maximum)})"
+    return f"(At least {_plain(item.minimum)})" if item.minimum is not None else ""
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.10g}"

@@ -18,7 +18,19 @@ from training.models.runs import Run
 
 MOST_POINTS = 600
 MOST_SERIES = 40
-FIRST = ("loss", "validation_loss", "bits_per_byte", "reward")
+FIRST = (
+    "loss",
+    "validation_loss",
+    "bits_per_byte",
+    "reward",
+    "kl",
+    "tokens_per_second",
+    "mfu",
+    "grad_norm",
+    "learning_rate",
+    "memory",
+)
+"""The most telling curves, in their order; the others follow by name."""
 TOKENS = "tokens"
 
 

@@ -273,7 +273,7 @@ def test_a_run_shows_values_checkpoints_restarts_and_its_record(storage: Storage
     page = text(client.get(reverse("training:run", args=[run.pk])))
     for part in (
         "2.25",
-        "loss at step 2",
+        "Loss at step 2",
         f"checkpoint:{run.pk}/0",
         "Its worker process died.",
         "Languages en",

@@ -14,7 +14,7 @@ from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import can, requires
 from tilth.errors import NotFound
 from tilth.jobs import logview, waiting
-from tilth.jobs.models import JobState
+from tilth.jobs.models import Job, JobState
 from tilth.storage import Storage
 from training import extra
 from training.actions import preflight
@@ -26,6 +26,7 @@ from training.models.runs import CHECKING, STOPPED, Run
 from training.preflight import checklist
 from training.present import figure_rows, result_rows, setting_rows
 from training.series import newest_values
+from training.titles import title, value
 from training.views.alerts import pause_choices
 from training.views.common import find_run
 from training.views.keeping import kept_context
@@ -33,6 +34,7 @@ from training.views.keeping import kept_context
 PER_PAGE = 25
 LOG_LINES = 200
 ALERTS_SHOWN = 20
+TILES = 8
 
 STEERING: dict[str, tuple[Callable[[Actor, Run], Run], str]] = {
     "cancel": (actions.cancel, "The run is being cancelled."),
@@ -108,6 +110,14 @@ def _log(run: Run) -> dict[str, Any]:
     return {"log": tail, "log_job": job, "log_attempts": job.attempt}
 
 
+def _tiles(job: Job) -> list[dict[str, Any]]:
+    """The last points of the most telling curves."""
+    return [
+        {"title": title(point["name"]), "value": value(point["name"], point["value"]), "step": point["step"]}
+        for point in newest_values(job)[:TILES]
+    ]
+
+
 def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
     job, state = run.job, run.state
     return {
@@ -119,7 +129,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "waits_for": waiting.explain(run.current) if run.current else "",
         "attempts": job.attempts.prefetch_related("leases") if job else [],
         "attempt": job.attempts.filter(number=job.attempt).first() if job else None,
-        "newest": newest_values(job) if job else [],
+        "newest": _tiles(job) if job else [],
         "alerts": run.alerts.select_related("seen_by").order_by("-pk")[:ALERTS_SHOWN],
         "pauses": pause_choices(run),
         "checkpoints": run.checkpoints.order_by("-step"),
