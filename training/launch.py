@@ -128,10 +128,8 @@ def check(wanted: Wanted) -> Plan:
     found = ready_stage(wanted.stage)
     chosen = preset(found.name, wanted.preset)
     config = config_of(found, chosen, wanted.settings)
-    if found.reads_folders and not getattr(config, "source", "").strip():
-        raise InvalidInput("Name a folder or a Hub id.", field="source")
     read = [_source(found, item) for item in wanted.inputs]
-    _check_inputs(found, wanted.inputs)
+    _check_inputs(found, config, wanted.inputs)
     parts = {role: _part(getattr(wanted, role), role) for role in HOLDS}
     _check_parts(found, **parts)
     return Plan(
@@ -167,7 +165,7 @@ def spec_of(
 ) -> Spec:
     """The plan as the program of run number ``run`` reads it.
 
-    ``version`` is the one reserved for its rows, ``source_roots`` the folders that it may import from.
+    ``version`` is the one reserved for its rows, ``source_roots`` the folders of the server that it may read.
     """
     return Spec(
         stage=plan.stage.name,
@@ -179,7 +177,7 @@ def spec_of(
         reference_model=_as_part(plan.reference_model),
         reward_model=_as_part(plan.reward_model),
         dataset={"name": version.dataset.name, "number": version.number} if version else None,
-        source_roots=list(source_roots) if plan.stage.reads_folders else [],
+        source_roots=list(source_roots) if plan.stage.folder else [],
         prunes=False,
     )
 
@@ -246,13 +244,10 @@ def _version(reference: str, where: str) -> DatasetVersion:
     return found
 
 
-def _check_inputs(found: Stage, inputs: Iterable[Input]) -> None:
+def _check_inputs(found: Stage, config: Config, inputs: Iterable[Input]) -> None:
     by_role = {role: [item.reference for item in inputs if item.role == role] for role in ROLES}
-    kinds = kinds_of(found, found.role)
-    if kinds and not by_role[found.role]:
-        raise InvalidInput(
-            f"{found.title} needs a dataset of {' or '.join(kinds)}: choose one.", field="dataset"
-        )
+    if not by_role[found.role]:
+        _check_nothing_chosen(found, config)
     for role, references in by_role.items():
         twice = {reference for reference in references if references.count(reference) > 1}
         if twice:
@@ -265,6 +260,21 @@ def _check_inputs(found: Stage, inputs: Iterable[Input]) -> None:
             raise InvalidInput(
                 f"{min(shared)} is trained on: what is measured must be held out.", field=_field(found, role)
             )
+
+
+def _check_nothing_chosen(found: Stage, config: Config) -> None:
+    """Without a dataset a stage reads the folder that its settings name, if it can."""
+    kinds = kinds_of(found, found.role)
+    if found.folder and getattr(config, found.folder).strip():
+        return
+    if not kinds:
+        if found.folder:
+            raise InvalidInput("Name a folder or a Hub id.", field=found.folder)
+        return
+    otherwise = f", or name a folder in the setting {found.folder}" if found.folder else ""
+    raise InvalidInput(
+        f"{found.title} needs a dataset of {' or '.join(kinds)}: choose one{otherwise}.", field="dataset"
+    )
 
 
 def _field(found: Stage, role: str) -> str:

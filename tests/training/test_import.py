@@ -23,6 +23,7 @@ from training.llm.export import write_model
 from training.llm.model import build
 from training.llm.program import Workspace
 from training.llm.sizes import gpt2, llama
+from training.llm.source_roots import ROOTS_VARIABLE
 from training.llm.spec import Spec
 
 Make = Callable[[Spec], Workspace]
@@ -149,7 +150,7 @@ def test_without_a_named_folder_the_environment_says_which_are_open(
     bare = Spec("import", 7, {"source": str(model)})
     with pytest.raises(PathRefused):
         import_.run(workspace(bare))
-    monkeypatch.setenv(hub.ROOTS_VARIABLE, f"/nowhere, {inbox}")
+    monkeypatch.setenv(ROOTS_VARIABLE, f"/nowhere, {inbox}")
     assert import_.run(workspace(bare)) is not None
 
 

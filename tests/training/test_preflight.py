@@ -497,9 +497,9 @@ def test_each_stage_has_its_checks():
     }
     assert names["tokenizer"] == ["schema", "overlap", "disk"]
     assert names["pretrain"] == ["schema", "pad", "sources", "overlap", "contamination", "disk", "rehearsal"]
-    assert {item.name for item in checklist.CHECKS} - set(names["sft"]) == {"verifiers"}
+    assert {item.name for item in checklist.CHECKS} - set(names["sft"]) == {"verifiers", "tasks"}
     assert [item.name for item in checklist.of_stage("import")] == ["disk"]
-    assert [item.name for item in checklist.of_stage("evaluate")] == ["schema", "verifiers", "disk"]
+    assert [item.name for item in checklist.of_stage("evaluate")] == ["schema", "verifiers", "tasks", "disk"]
 
 
 def test_the_program_reads_the_run_of_its_stage_and_leaves_the_list(

@@ -144,8 +144,8 @@ def _hold(plan: Plan) -> None:
 
 
 def _source_roots(actor: Actor) -> list[str]:
-    """The folders of the server that somebody may import from; at the shell, what the account may read."""
-    return ["/"] if actor.is_system else [str(root) for root in settings.SOURCE_ROOTS]
+    """The folders of the server that a run may read; at the shell, what the account may read."""
+    return ["/"] if actor.is_shell else [str(root) for root in settings.SOURCE_ROOTS]
 
 
 def _record_lineage(run: Run, plan: Plan) -> None:

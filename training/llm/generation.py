@@ -58,7 +58,7 @@ def write(
         pad_token_id=pad,
         **drawing,
     )
-    with torch.no_grad(), _own_random_numbers(sampling.seed):
+    with torch.no_grad(), own_random_numbers(sampling.seed):
         written = model.generate(
             input_ids=torch.tensor(ids, device=model.device),
             attention_mask=torch.tensor(mask, device=model.device),
@@ -130,7 +130,7 @@ def _without_stop(ids: list[int], stops: Sequence[int]) -> list[int]:
 
 
 @contextmanager
-def _own_random_numbers(seed: int) -> Iterator[None]:
+def own_random_numbers(seed: int) -> Iterator[None]:
     """Draw from a seed and leave the process's own random numbers as they were."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

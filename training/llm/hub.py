@@ -24,7 +24,6 @@ from tilth.errors import InvalidInput, NotFound, TilthError
 from tilth.guards import paths
 from training.llm.export import TOKENIZER_FILES
 
-ROOTS_VARIABLE = "TILTH_SOURCE_ROOTS"
 SETTINGS = ("config.json", "generation_config.json")
 CARD = ("README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "USE_POLICY.md")
 _INDEX = "model.safetensors.index.json"
@@ -38,12 +37,6 @@ class Origin:
 
     files: dict[str, Path]
     record: dict[str, str]
-
-
-def roots(given: list[str]) -> list[Path]:
-    """The folders that may be read: those the run names, else ``TILTH_SOURCE_ROOTS``."""
-    named = given or os.environ.get(ROOTS_VARIABLE, "").split(",")
-    return [Path(root.strip()) for root in named if root.strip()]
 
 
 def find(source: str, revision: str, allowed: list[Path], scratch: Path) -> Origin:

@@ -16,6 +16,7 @@ from training.llm.export import TOKENIZER_FILES
 from training.llm.model_folder import Known
 from training.llm.program import Workspace, main
 from training.llm.record import record, template_hash, tokenizer_hash
+from training.llm.source_roots import roots
 from training.llm.trainer_state import with_room
 
 
@@ -25,7 +26,7 @@ def run(work: Workspace) -> dict[str, Any] | None:
     if config.licence:
         check_licence(config.licence)
     work.report.progress(0, 3, "fetch", config.source)
-    origin = hub.find(config.source, config.revision, hub.roots(work.spec.source_roots), work.scratch)
+    origin = hub.find(config.source, config.revision, roots(work.spec.source_roots), work.scratch)
     known: list[Known] = []
 
     def gather(folder: Path) -> None:

@@ -22,6 +22,16 @@ Item = dict[str, Any]
 Figures = dict[str, dict[str, float | int | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came of one version or task: figures, items as rows of ``eval_items``, and what a task was made of."""
+
+    name: str
+    figures: Figures
+    rows: list[dict[str, Any]]
+    about: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True)
 class Subject:
     """The model that is measured, and how it is asked; ``scorer`` says that it scores and does not write."""

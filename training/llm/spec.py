@@ -55,7 +55,7 @@ class Spec:
     start from, ``reference_model`` what DPO and KL compare with (the base where not given),
     ``reward_model`` what RL optimises, ``tokenizer`` what pretraining uses. ``dataset`` names the dataset
     version (``name``, ``number``) that a stage writes rows into (``sample``, ``evaluate``).
-    ``source_roots`` are the folders of the server that ``import`` may read. ``prunes`` lets the program itself remove
+    ``source_roots`` are the folders of the server that ``import`` and ``evaluate`` may read. ``prunes`` lets the program itself remove
     checkpoints beyond its setting ``keep``: not where somebody else knows what refers to them.
     """
 

@@ -19,7 +19,7 @@ class Stage:
     ``train``, ``validation`` and ``evals`` list the dataset kinds allowed in each role; ``base`` says
     whether a checkpoint to start from is ``required``, ``optional`` or ``none``; ``makes`` is
     ``checkpoint`` or the dataset kind that its rows are. ``most_gpus`` is over how many devices its program
-    can share the work; ``reads_folders`` says that a setting ``source`` may name a folder of the server;
+    can share the work; ``folder`` names the setting that may hold a folder of the server;
     ``takes_scorer`` that the base may be a reward model; ``needs_dataset`` that a stage which makes rows
     cannot do without a dataset to put them into.
     """
@@ -37,7 +37,7 @@ class Stage:
     takes_reward_model: bool = False
     takes_reference: bool = False
     most_gpus: int = 1
-    reads_folders: bool = False
+    folder: str = ""
     takes_scorer: bool = False
     needs_dataset: bool = False
 
@@ -146,12 +146,13 @@ _ALL = (
     Stage(
         "evaluate",
         "Evaluation",
-        "Measure a model on problems, multiple choice, held-out preferences and texts",
+        "Measure a model on problems, multiple choice, held-out preferences and texts, or on tasks in a folder",
         "evaluate:EvaluateConfig",
         train=(),
         evals=EVALS,
         makes="eval_items",
         takes_scorer=True,
+        folder="tasks",
     ),
     Stage(
         "import",
@@ -160,7 +161,7 @@ _ALL = (
         "import_:ImportConfig",
         train=(),
         base="none",
-        reads_folders=True,
+        folder="source",
     ),
 )
 

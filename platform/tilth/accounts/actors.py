@@ -8,6 +8,9 @@ from django.http import HttpRequest
 if TYPE_CHECKING:
     from tilth.accounts.models import User
 
+SHELL = "command line"
+"""The name of whoever runs a command on the server."""
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -25,6 +28,11 @@ class Actor:
     def is_system(self) -> bool:
         """Whether a part of Tilth acts on its own."""
         return self.user is None and bool(self.name)
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether it is somebody at the server's shell, who can read there what the account can."""
+        return self.user is None and self.name == SHELL
 
     @classmethod
     def of(cls, request: HttpRequest) -> "Actor":

@@ -23,8 +23,18 @@ class EvaluateConfig(Config):
     top_p: float = setting(1.0, "Nucleus of the tries", minimum=0.01, maximum=1.0, advanced=True)
     max_tokens: int = setting(512, "Longest try in tokens", minimum=1, maximum=1_000_000)
     batch: int = setting(32, "Tries written at once", minimum=1, advanced=True)
-    limit: int | None = setting(None, "Items of each version, at most; where empty all", minimum=1)
-    seed: int = setting(0, "Seed of the tries", minimum=0)
+    limit: int | None = setting(None, "Items of each version or task, at most; where empty all", minimum=1)
+    seed: int = setting(0, "Seed of the tries, and of which examples a task shows", minimum=0)
+    tasks: str = setting(
+        "", "A folder of the server with tasks of lm-evaluation-harness: their YAML files and their data"
+    )
+    task_names: str = setting("", "Tasks of that folder to measure on, with commas; where empty all")
+    fewshot: int | None = setting(
+        None,
+        "Examples before each question of a task; where empty as many as the task says",
+        minimum=0,
+        maximum=100,
+    )
 
     def check(self) -> None:
         if self.temperature == 0 and self.samples > 1:
@@ -33,6 +43,11 @@ class EvaluateConfig(Config):
             raise InvalidInput(
                 f"tries are whole numbers from 1 to {self.samples}, with commas.", field="tries"
             )
+
+        if self.task_names.strip() and not self.tasks.strip():
+            raise InvalidInput("Name the folder that holds these tasks.", field="tasks")
+        if any(ord(character) < 32 for character in self.tasks + self.task_names):
+            raise InvalidInput("The folder holds characters that no path has.", field="tasks")
 
     @property
     def ks(self) -> list[int]:

@@ -11,6 +11,7 @@ from tilth.errors import TilthError
 from training.llm import checkpoints
 from training.llm.bases import Base
 from training.llm.config import Config
+from training.llm.configs.evaluate import EvaluateConfig
 from training.llm.configs.posttraining import PosttrainingConfig
 from training.llm.configs.pretrain import PretrainConfig
 from training.llm.configs.tokenizer import TokenizerConfig
@@ -22,6 +23,7 @@ from training.llm.preflight import (
     rehearsal,
     schema,
     sources,
+    tasks,
     verifiers,
 )
 from training.llm.preflight.result import Check, State, failed
@@ -113,6 +115,11 @@ def _drawn(facts: Facts) -> Check:
     return sources.drawn_rows(facts.work, facts.posttraining, facts.survey)
 
 
+def _tasks(facts: Facts) -> Check:
+    assert isinstance(facts.config, EvaluateConfig)
+    return tasks.tasks(facts.work, facts.config)
+
+
 def _disk(facts: Facts) -> Check:
     config, work = facts.config, facts.work
     wanted = disk.need(config, facts.parameters, getattr(config, "steps", None))
@@ -136,6 +143,7 @@ CHECKS: tuple[Item, ...] = (
     Item("overlap", HOLDING, lambda f: overlap.overlap(f.work)),
     Item("contamination", TRAINED, lambda f: contamination.contamination(f.work)),
     Item("verifiers", ("grpo", "evaluate"), lambda f: verifiers.verifiers(f.work)),
+    Item("tasks", ("evaluate",), _tasks),
     Item("disk", (), _disk),
     Item("rehearsal", TRAINED, _rehearsal),
 )

@@ -12,6 +12,7 @@ TITLES = {
     "overlap": "Training and validation are apart",
     "contamination": "No evaluation in the training data",
     "verifiers": "Verifiers",
+    "tasks": "Tasks of lm-evaluation-harness",
     "disk": "Disk space",
     "rehearsal": "Two steps, saved, reloaded, resumed",
 }

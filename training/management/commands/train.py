@@ -129,8 +129,8 @@ def wanted(options: dict[str, Any]) -> Wanted:
     named = {"validation": options["validation"], "eval": options["evals"]}
     roles = {**named, stage.role: [*options["dataset"], *named.get(stage.role, [])]}
     settings = read_assignments(stage.config_class, options["assignments"])
-    if stage.reads_folders and Path(settings.get("source", "")).is_dir():
-        settings["source"] = str(Path(settings["source"]).absolute())  # the job runs in another folder
+    if stage.folder and (typed := settings.get(stage.folder)) and Path(typed).is_dir():
+        settings[stage.folder] = str(Path(typed).absolute())  # the job runs in another folder
     return Wanted(
         stage=options["stage"],
         name=options["name"],
