@@ -12,6 +12,7 @@ import pytest
 
 from tilth.datasets.build import build_manifest
 from tilth.datasets.manifest import manifest_key
+from tilth.datasets.token_files import TokenWriter
 from tilth.datasets.writer import DatasetWriter
 from tilth.jobs.reporting import Reporter
 from tilth.storage import Storage
@@ -21,6 +22,7 @@ from training.llm.checkpoints import Checkpoint, store
 from training.llm.program import Workspace
 from training.llm.record import template_hash, tokenizer_hash
 from training.llm.spec import Part, Source, Spec
+from training.llm.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from training.llm.chat import Chat
@@ -75,6 +77,25 @@ def publish_texts(
         for n, text in enumerate(texts)
     ]
     return publish(storage, name, "documents", rows, **source)
+
+
+def publish_tokens(
+    storage: Storage,
+    vocabulary: Vocabulary,
+    texts: Iterable[str],
+    tokenizer: str = "checkpoint:900/0",
+    *,
+    name: str = "t",
+    ended: bool = True,
+) -> Source:
+    """Texts as a ``tokens`` version of several shards; each document ``ended`` by the end-of-text token or not."""
+    writer = TokenWriter(storage, f"datasets/{name}/1/attempt-1", tokenizer, vocabulary.size, 2000)
+    for number, text in enumerate(texts):
+        ids = vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
+        writer.write(f"{number:032x}", [*ids, vocabulary.end] if ended else ids)
+    manifest = build_manifest(storage, name, 1, "tokens", writer.close(), producer="test")
+    storage.write_bytes(manifest_key(name, 1), manifest.to_json().encode())
+    return Source(f"{name}@1", "tokens", f"datasets/{name}/1")
 
 
 @pytest.fixture

@@ -12,10 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.training.conftest import publish_texts, sentences
-from tilth.datasets.build import build_manifest
-from tilth.datasets.manifest import manifest_key
-from tilth.datasets.token_files import TokenWriter
+from tests.training.conftest import publish_texts, publish_tokens, sentences
 from tilth.errors import Conflict, InvalidInput
 from tilth.jobs.reporting import Reporter
 from tilth.storage import Storage
@@ -229,24 +226,12 @@ def test_a_file_whose_maker_was_killed_is_made_again(tmp_path: Path):
     assert Cache(tmp_path).made("ab12", lambda part: part.write_bytes(b"again")).read_bytes() == b"whole"
 
 
-def tokens_version(
-    storage: Storage, vocabulary: Vocabulary, texts: list[str], named: str, ended: bool
-) -> Source:
-    writer = TokenWriter(storage, "datasets/t/1/attempt-1", named, vocabulary.size, 2000)
-    for number, text in enumerate(texts):
-        ids = vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
-        writer.write(f"{number:032x}", [*ids, vocabulary.end] if ended else ids)
-    manifest = build_manifest(storage, "t", 1, "tokens", writer.close(), producer="test")
-    storage.write_bytes(manifest_key("t", 1), manifest.to_json().encode())
-    return Source("t@1", "tokens", "datasets/t/1")
-
-
 @pytest.mark.parametrize("ended", [True, False])
 def test_stored_tokens_are_the_same_documents_as_their_texts(
     storage: Storage, workspace: Make, vocabulary: Vocabulary, ended: bool
 ):
     texts = sentences(60)
-    as_tokens = tokens_version(storage, vocabulary, texts, "checkpoint:900/0", ended)
+    as_tokens = publish_tokens(storage, vocabulary, texts, "checkpoint:900/0", ended=ended)
     as_texts = publish_texts(storage, "a", texts)
     one, _ = opened(workspace, vocabulary, [as_tokens], validation_share=0.1)
     two, _ = opened(workspace, vocabulary, [as_texts], validation_share=0.1)
@@ -261,9 +246,9 @@ def test_tokens_of_another_tokenizer_are_refused(
     storage: Storage, workspace: Make, vocabulary: Vocabulary, tokenizer_part: object
 ):
     moved = Vocabulary.of(vocabulary.folder, "checkpoint:12/5")
-    source = tokens_version(storage, vocabulary, sentences(9), "checkpoint:900/0", True)
+    source = publish_tokens(storage, vocabulary, sentences(9), "checkpoint:900/0")
     opened(workspace, moved, [source])  # the stored checkpoint holds the same tokenizer
     for named in ("gpt2", "checkpoint:901/0"):
-        other = tokens_version(storage, vocabulary, sentences(9, 40), named, True)
+        other = publish_tokens(storage, vocabulary, sentences(9, 40), named)
         with pytest.raises(InvalidInput, match="holds tokens of"):
             opened(workspace, moved, [other])

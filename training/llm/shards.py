@@ -112,6 +112,19 @@ def _from_documents(work: Workspace, source: Source, shard: Shard, vocabulary: V
 
 def _from_tokens(work: Workspace, source: Source, shard: Shard, vocabulary: Vocabulary) -> Iterator[Batch]:
     """Documents stored as tokens; their texts are decoded, so that a document is known whatever its form."""
+    return _decoded(_stored(work, source, shard, vocabulary), vocabulary)
+
+
+def texts_of(
+    work: Workspace, source: Source, shard: Shard, vocabulary: Vocabulary, first: int, step: int
+) -> Iterator[str]:
+    """The texts of every ``step``-th document of a shard of tokens, from number ``first`` on."""
+    for texts, _ in _decoded(_stored(work, source, shard, vocabulary)[first::step], vocabulary):
+        yield from texts
+
+
+def _stored(work: Workspace, source: Source, shard: Shard, vocabulary: Vocabulary) -> list[np.ndarray]:
+    """The ids of each document of a shard of tokens, mapped."""
     if shard.boundaries is None:
         raise InvalidInput(f"{source.reference}: {shard.path} does not say where documents end.")
     files = [File(shard.path, shard.bytes, shard.sha256), shard.boundaries]
@@ -126,10 +139,11 @@ def _from_tokens(work: Workspace, source: Source, shard: Shard, vocabulary: Voca
     if flat.size and int(flat.max()) >= vocabulary.size:
         raise InvalidInput(f"{source.reference} holds token ids that the tokenizer does not have.")
     starts, lengths = documents["start"].to_numpy(), documents["length"].to_numpy()
-    for first in range(0, len(starts), _DECODED):
-        some = slice(first, first + _DECODED)
-        batch = [
-            flat[start : start + length] for start, length in zip(starts[some], lengths[some], strict=True)
-        ]
+    return [flat[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+
+
+def _decoded(documents: Sequence[np.ndarray], vocabulary: Vocabulary) -> Iterator[Batch]:
+    for first in range(0, len(documents), _DECODED):
+        batch = documents[first : first + _DECODED]
         texts = vocabulary.tokenizer.decode_batch([ids.tolist() for ids in batch], skip_special_tokens=True)
         yield texts, batch

@@ -72,6 +72,11 @@ class Facts:
         """The tokenizer of pretraining."""
         return Base.of(self.work).vocabulary
 
+    @property
+    def decoder(self) -> Vocabulary | None:
+        """What reads documents that are stored as tokens; only pretraining takes such."""
+        return self.vocabulary if isinstance(self.config, PretrainConfig) else None
+
     @cached_property
     def parameters(self) -> int:
         """How large its model is; 0 for a stage that trains none."""
@@ -140,8 +145,8 @@ CHECKS: tuple[Item, ...] = (
     Item("bos", CHAT, lambda f: masks.beginning(f.survey, f.reading)),
     Item("lengths", CHAT, lambda f: masks.lengths(f.survey, f.reading)),
     Item("sources", TRAINED, _drawn),
-    Item("overlap", HOLDING, lambda f: overlap.overlap(f.work)),
-    Item("contamination", TRAINED, lambda f: contamination.contamination(f.work)),
+    Item("overlap", HOLDING, lambda f: overlap.overlap(f.work, f.decoder)),
+    Item("contamination", TRAINED, lambda f: contamination.contamination(f.work, f.decoder)),
     Item("verifiers", ("grpo", "evaluate"), lambda f: verifiers.verifiers(f.work)),
     Item("tasks", ("evaluate",), _tasks),
     Item("disk", (), _disk),

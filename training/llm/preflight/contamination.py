@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import xxhash
 
-from training.llm.preflight.reading import Seen, contents, every, step_for_bytes
+from training.llm.preflight.reading import Seen, contents, every, every_text, step_for_bytes
 from training.llm.preflight.result import Check, Offender, Piece, failed, passed, rows, warned
 from training.llm.preflight.words import words
 from training.llm.program import Workspace
+from training.llm.vocabulary import Vocabulary
 
 SHORTEST, LONGEST, PERCENTILE = 8, 13, 5
 COMMON = 10
@@ -73,8 +74,11 @@ class Eval:
         return {self.owners[gram] for gram, count in self.met.items() if count <= COMMON}
 
 
-def contamination(work: Workspace) -> Check:
-    """Look for every chosen evaluation in all training rows; of very much text in every n-th row."""
+def contamination(work: Workspace, vocabulary: Vocabulary | None = None) -> Check:
+    """Look for every chosen evaluation in all training rows; of very much text in every n-th row.
+
+    Documents that are stored as tokens are decoded by ``vocabulary``.
+    """
     spec = work.spec
     chosen = [
         Eval.of(source.reference, (contents(seen.row) for seen in every(work.inputs, source)))
@@ -82,12 +86,12 @@ def contamination(work: Workspace) -> Check:
     ]
     if not chosen:
         return passed("contamination", "No evaluation is chosen to look for.")
-    train = [source for source in spec.with_role("train") if source.kind != "tokens"]
+    train = spec.with_role("train")
     step = step_for_bytes(work.inputs, train, MOST_BYTES)
 
     def read() -> Iterator[Seen]:
         for source in train:
-            yield from every(work.inputs, source, step)
+            yield from every_text(work, source, vocabulary, step)
             work.stop_if_asked()
 
     return compare(read(), chosen, "" if step == 1 else f" Of {step} rows one was looked at.")

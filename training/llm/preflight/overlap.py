@@ -8,28 +8,31 @@ from collections.abc import Iterable, Iterator
 
 import xxhash
 
-from training.llm.preflight.reading import Seen, contents, every, step_for_bytes
+from training.llm.preflight.reading import Seen, contents, every_text, step_for_bytes
 from training.llm.preflight.result import Check, Offender, failed, passed, rows, warned
 from training.llm.preflight.words import lightly
 from training.llm.program import Workspace
 from training.llm.rows import place
 from training.llm.spec import Source
+from training.llm.vocabulary import Vocabulary
 
 MOST_BYTES = 1 << 30
 
 
-def overlap(work: Workspace) -> Check:
-    """Compare all rows of training and validation versions; of very much text every n-th row."""
+def overlap(work: Workspace, vocabulary: Vocabulary | None = None) -> Check:
+    """Compare all rows of training and validation versions; of very much text every n-th row.
+
+    Documents that are stored as tokens are decoded by ``vocabulary``.
+    """
     spec = work.spec
-    train = [source for source in spec.with_role("train") if source.kind != "tokens"]
-    held = [source for source in spec.with_role("validation") if source.kind != "tokens"]
+    train, held = spec.with_role("train"), spec.with_role("validation")
     if not held:
         return passed("overlap", "No validation version is given: what is held out is taken out of training.")
     step = step_for_bytes(work.inputs, train, MOST_BYTES)
 
     def all_of(sources: list[Source], step: int = 1) -> Iterator[Seen]:
         for source in sources:
-            yield from every(work.inputs, source, step)
+            yield from every_text(work, source, vocabulary, step)
 
     found = compare(all_of(train, step), all_of(held), spec.stage != "tokenizer")
     if step == 1:
@@ -66,14 +69,14 @@ def compare(train: Iterable[Seen], held: Iterable[Seen], left_out: bool) -> Chec
 
 def exact_key(seen: Seen) -> int:
     """What the stage holds a row apart by: a document's text, or what comes before the first answer."""
-    if seen.source.kind == "documents":
+    if "text" in seen.row:
         return xxhash.xxh3_64_intdigest(seen.row["text"].encode())
     return place(seen.row)
 
 
 def near_key(seen: Seen) -> int:
     """The same without case, spaces and the marks of sentences."""
-    text = contents(seen.row) if seen.source.kind == "documents" else asked(seen)
+    text = contents(seen.row) if "text" in seen.row else asked(seen)
     return xxhash.xxh3_64_intdigest(lightly(text).encode())
 
 

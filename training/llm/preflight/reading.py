@@ -6,7 +6,10 @@ from typing import Any
 
 from training.llm.inputs import Inputs
 from training.llm.preflight.result import Offender, Piece, plain
+from training.llm.program import Workspace
+from training.llm.shards import texts_of
 from training.llm.spec import Source
+from training.llm.vocabulary import Vocabulary
 
 _SIDES = ("messages", "prompt", "completion", "chosen", "rejected")
 _PLAIN = ("text", "question", "answer")
@@ -33,6 +36,21 @@ def every(inputs: Inputs, source: Source, step: int = 1) -> Iterator[Seen]:
     for number, row in enumerate(inputs.rows(source)):
         if number % step == 0:
             yield Seen(source, number + 1, row)
+
+
+def every_text(
+    work: Workspace, source: Source, vocabulary: Vocabulary | None, step: int = 1
+) -> Iterator[Seen]:
+    """The same where a source may hold tokens: their documents are decoded by the run's ``vocabulary``."""
+    if source.kind != "tokens" or vocabulary is None:
+        yield from every(work.inputs, source, step)
+        return
+    before = 0
+    for shard in work.inputs.manifest(source).shards:
+        first = -before % step
+        for number, text in enumerate(texts_of(work, source, shard, vocabulary, first, step)):
+            yield Seen(source, before + first + number * step + 1, {"text": text})
+        before += shard.rows
 
 
 def step_for_rows(inputs: Inputs, source: Source, most: int) -> int:
