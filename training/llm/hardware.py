@@ -83,6 +83,15 @@ class Hardware:
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
+    def use(self) -> float | None:
+        """The share of the last moments in which the GPU computed, as its driver says; ``None`` on a CPU."""
+        return torch.cuda.utilization(self.device) / 100 if self.is_gpu else None
+
+    def points(self) -> dict[str, float]:
+        """What is in use, as points of curves."""
+        use = self.use()
+        return {"memory": float(self.memory())} | ({} if use is None else {"gpu_use": use})
+
     def capacity(self) -> int | None:
         """Bytes of the GPU's memory; ``None`` on a CPU."""
         return torch.cuda.get_device_properties(self.device).total_memory if self.is_gpu else None

@@ -165,7 +165,7 @@ class Pretraining:
             "tokens": self._tokens(),
             "grad_norm": norm,
             "learning_rate": engine.rate(engine.done - 1),
-            "memory": engine.hardware.memory(),
+            **engine.hardware.points(),
         }
         if speed:
             points["tokens_per_second"] = speed

@@ -165,7 +165,8 @@ class Telling(TrainerCallback):  # type: ignore[misc]
         if "num_tokens" in logs:
             self._count(logs, state.global_step)
         if "loss" in logs:
-            self.work.report.metric("memory", float(self.hardware.memory()), state.global_step)
+            for name, value in self.hardware.points().items():
+                self.work.report.metric(name, value, state.global_step)
         for name, value in logs.items():
             shown = metric_name(name)
             if shown and isinstance(value, int | float):
