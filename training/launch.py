@@ -7,6 +7,7 @@ and raises the first fault, with the field to change.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from tilth.datasets.models import DatasetVersion
@@ -136,7 +137,7 @@ def check(wanted: Wanted) -> Plan:
         stage=found,
         preset=chosen,
         config=config,
-        name=_name(found, wanted),
+        name=_name(found, config, wanted),
         sources=tuple(source for source, _ in read),
         versions=tuple(version for _, version in read),
         **parts,
@@ -366,8 +367,10 @@ def _priority(wanted: int) -> int:
     return wanted
 
 
-def _name(found: Stage, wanted: Wanted) -> str:
+def _name(found: Stage, config: Config, wanted: Wanted) -> str:
     read = [item.reference for item in wanted.inputs if item.role == found.role]
+    if found.folder and (folder := getattr(config, found.folder).strip()):
+        read.append(PurePath(folder).name or folder)
     more = f" and {len(read) - 2} more" if len(read) > 2 else ""
     given = storable(wanted.name).strip() or (
         f"{found.title} on {' and '.join(read[:2])}{more}" if read else found.title

@@ -5,7 +5,7 @@ stored intervals. What was not asked alike is not compared.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q
@@ -13,31 +13,35 @@ from django.db.models import Q
 from tilth.jobs.models import JobState
 from tilth.stats.ablation import excludes_zero
 from tilth.stats.intervals import Mean, difference
-from training.items import Items, items_of, paired_by_item, part_of
+from training.items import Items, Part, items_of, paired_by_item, part_of
 from training.llm.alerts.evaluations import kind_of
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
 from training.present import shown
 
 PAIRED, COMBINED = "paired by item", "from both intervals"
+TASK = "task"
+"""What stands for the kind of data of a task of lm-evaluation-harness."""
 ASKED = {
     "problems": ("format", "samples", "temperature", "top_p", "max_tokens", "limit"),
     "choices": ("format", "limit"),
     "preferences": ("format", "read by", "limit"),
     "documents": ("limit",),
+    TASK: ("format", "limit", "files", "examples", "seed"),
 }
 """What must be alike for figures of a kind of data to be compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One version measured at one checkpoint, by the evaluation ``run``."""
+    """One version or task measured at one checkpoint, by the evaluation ``run``; ``about`` is what a task was."""
 
     run: Run
     checkpoint: Checkpoint
     version: str
     kind: str
     figures: dict[str, Mean]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def asked(self) -> dict[str, str]:
@@ -45,6 +49,10 @@ class Measured:
         known = {name: shown(value) for name, value in self.run.config.items()}
         if known.get("format") == "auto":
             known["format"] = "chat" if self.checkpoint.template_hash else "plain"
+        if self.kind == TASK:
+            known |= {"files": self.about["sha256"][:8], "examples": shown(self.about["fewshot"])}
+            if not self.about["fewshot"]:
+                known["seed"] = ""  # it draws the examples
         known["read by"] = "score" if self.checkpoint.scores else "likelihood"
         return {name: known.get(name, "–") for name in ASKED.get(self.kind, tuple(self.run.config))}
 
@@ -160,7 +168,9 @@ def _measured(run: Run) -> Iterator[Measured]:
     for version, figures in (result.get("figures") or {}).items():
         if run.base is not None:
             known = {name: _figure(figure) for name, figure in figures.items()}
-            yield Measured(run, run.base, version, kinds.get(version, ""), known)
+            about = (result.get("tasks") or {}).get(version, {})
+            kind = TASK if about else kinds.get(version, "")
+            yield Measured(run, run.base, version, kind, known, about)
 
 
 def _figure(found: Mapping[str, Any]) -> Mean:
@@ -191,7 +201,7 @@ def _cell(name: str, head: Head, first: Measured | None, kept: _Kept) -> Cell:
 
 
 def _gap(name: str, one: Measured, first: Measured, kept: _Kept) -> tuple[Mean, str]:
-    part = part_of(one.kind, name, int(one.run.config.get("samples", 1)))
+    part = _part(name, one)
     items, others = (kept.of(one), kept.of(first)) if part else (None, None)
     if part and items and others:
         found = paired_by_item(items, others, part)
@@ -204,6 +214,12 @@ def _gap(name: str, one: Measured, first: Measured, kept: _Kept) -> tuple[Mean, 
         return Mean(mine.count, mine.value - theirs.value, None, None), ""
     value, low, high = combined
     return Mean(min(mine.count, theirs.count), value, low, high), COMBINED
+
+
+def _part(name: str, one: Measured) -> Part | None:
+    if one.kind == TASK:
+        return (lambda item: item[0]) if name == one.about.get("score") else None
+    return part_of(one.kind, name, int(one.run.config.get("samples", 1)))
 
 
 def _better(name: str, gap: Mean) -> bool | None:

@@ -57,11 +57,12 @@ def setting_rows(run: Run) -> list[SettingRow]:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of an evaluation: the version that was measured on, value and interval."""
+    """One figure of an evaluation: the version or task that was measured on, value, standard error and interval."""
 
     version: str
     name: str
     value: str
+    stderr: str
     interval: str
     count: str
 
@@ -77,11 +78,11 @@ def figure_rows(result: dict[str, Any]) -> list[Figure]:
     rows = []
     for version, figures in (result.get("figures") or {}).items():
         for name, figure in figures.items():
-            low, high = figure.get("low"), figure.get("high")
+            low, high, stderr = figure.get("low"), figure.get("high"), figure.get("stderr")
             interval = "" if low is None or high is None else f"{shown(low)} to {shown(high)}"
-            rows.append(
-                Figure(version, name, shown(figure.get("value")), interval, shown(figure.get("count")))
-            )
+            told = "" if stderr is None else shown(stderr)
+            value, count = shown(figure.get("value")), shown(figure.get("count"))
+            rows.append(Figure(version, name, value, told, interval, count))
     return rows
 
 

@@ -37,9 +37,13 @@ def evaluation(
     figures: dict[str, dict[str, Any]],
     version: str = "quiz@1",
     scores: list[float] | None = None,
+    kept_as: str = "",
     **settings: Any,
 ) -> Run:
-    """A run that has measured a checkpoint, and kept its items where their ``scores`` are given."""
+    """A run that has measured a checkpoint, and kept its items where their ``scores`` are given.
+
+    ``kept_as`` names what they are items of where it is not the version.
+    """
     run = launched(
         storage,
         stage="evaluate",
@@ -50,7 +54,7 @@ def evaluation(
         output="marks" if scores else "",
     )
     if scores and run.version is not None:
-        _keep(storage, run.version, version, scores)
+        _keep(storage, run.version, kept_as or version, scores)
     return with_state(run, "succeeded", attempt=1, result={"figures": {version: figures}})
 
 

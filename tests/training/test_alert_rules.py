@@ -147,6 +147,9 @@ def test_silence_is_measured_by_the_runs_own_rhythm() -> None:
         ("validation_accuracy", [0.5, 0.6, 0.7, 0.65], []),
         ("validation_loss", [2.0, 2.2, 2.3, 2.4], ["eval_drop"]),
         ("validation_loss", [2.0, 2.2, 2.0, 2.2], ["eval_drop", "eval_drop"]),
+        ("quiz/acc_norm", [0.5, 0.6, 0.7, 0.62], ["eval_drop"]),
+        ("sums/exact_match,digits", [0.5, 0.6, 0.7, 0.62], ["eval_drop"]),
+        ("cloze/perplexity", [90.0, 60.0, 70.0, 76.0], ["eval_drop"]),
         ("learning_rate", [1.0, 0.1], []),
     ],
 )

@@ -188,7 +188,10 @@ def test_what_cannot_be_measured_is_said(
     inbox: Path, storage: Storage, workspace: Any, base: Part, tmp_path: Path
 ):
     long = {**WRITES, "generation_kwargs": {"max_gen_toks": CONTEXT}}
-    tasks = task_folder(inbox / "exam", QUIZ, long)
+    far = {**QUIZ, "task": "far", "doc_to_text": "{{ options[number] }}"}
+    tasks = task_folder(inbox / "exam", QUIZ, long, far)
+    with pytest.raises(InvalidInput, match="far cannot be measured: UndefinedError"):
+        evaluate.run(workspace(spec(inbox, base, task_names="far", run=5)))
     with pytest.raises(InvalidInput, match=r"lower generation_kwargs: max_gen_toks"):
         evaluate.run(workspace(spec(inbox, base, task_names="writes")))
     rows = questions(3)

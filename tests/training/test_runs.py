@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.tilth.published import publish
+from tests.training.harness_tasks import CLOZE, QUIZ, task_folder
 from tests.training.launching import (
     ACTOR,
     checkpoint,
@@ -372,14 +373,15 @@ def test_rows_need_a_dataset_of_their_kind(storage: Storage, tmp_path: Path, cha
 
 @pytest.mark.django_db(transaction=True)
 def test_an_evaluation_has_figures_on_its_page_and_its_checkpoints(
-    storage: Storage, tmp_path: Path, client_for: Any
+    storage: Storage, tmp_path: Path, client_for: Any, monkeypatch: pytest.MonkeyPatch
 ):
     base = a_model(storage, tmp_path)
     prose(storage, "held", 5, 900)
-    said = json.loads(
-        command("evaluate", "--dataset", "held@1", "--base", base.reference, "--wait", "--json")
-    )
-    assert said["version"] is None and "held@1" in said["result"]["figures"]
+    task_folder(tmp_path / "exam", QUIZ, CLOZE)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--dataset", "held@1", "--base", base.reference, "--set", "tasks=exam", "--set"]
+    said = json.loads(command("evaluate", *arguments, "task_names=quiz", "--wait", "--json"))
+    assert said["version"] is None and list(said["result"]["figures"]) == ["held@1", "quiz"]
     run = Run.objects.get(stage="evaluate")
     assert {(edge.parent, edge.relation) for edge in ancestors(run.reference, 1)} == {
         ("held@1", "evaluated_on"),
@@ -392,6 +394,7 @@ def test_an_evaluation_has_figures_on_its_page_and_its_checkpoints(
     ):
         page = client.get(address).content.decode()
         assert "held@1" in page and "bits_per_byte" in page and "95 % interval" in page
+        assert "quiz" in page and "acc_norm" in page and "Standard error" in page
 
 
 def command(*arguments: str) -> str:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.training.conftest import ROOT
 from tests.training.harness_tasks import CLOZE, QUIZ, WRITES, questions, task_folder
 from tilth.errors import InvalidInput, TilthError
 from tilth.guards.paths import PathRefused
@@ -53,6 +54,35 @@ def test_a_task_includes_what_others_share(inbox: Path):
     (folder / "_shared_yaml").write_text("include: one.yaml\n")
     with pytest.raises(InvalidInput, match="includes itself"):
         tasks_in("exam", "", [inbox])
+
+
+def test_the_example_of_the_documentation_is_a_task(inbox: Path):
+    told = (ROOT / "docs" / "posttraining.md").read_text().split("## Tasks of lm-evaluation-harness")[1]
+    blocks = {name: told.split(f"```{name}\n")[1].split("```")[0] for name in ("yaml", "json")}
+    (inbox / "exams").mkdir(parents=True)
+    (inbox / "exams" / "capitals.yaml").write_text(blocks["yaml"])
+    for name in ("capitals.jsonl", "shown.jsonl"):
+        (inbox / "exams" / name).write_text(blocks["json"])
+    (capitals,) = tasks_in("exams", "capitals", [inbox])
+    task = built(capitals, 1, 0)
+    asked = task.fewshot_context(task.eval_docs[0], num_fewshot=0)
+    assert asked == "What is the capital of France?" and task.config.num_fewshot == 1
+
+
+def test_csv_keeps_numbers_as_numbers_and_dates_as_they_are_written(inbox: Path):
+    task_folder(inbox / "exam")
+    (inbox / "exam" / "days.csv").write_text("day,number,word\n2024-01-02,7,\n2025-03-04,8,x\n")
+    (days,) = read(
+        inbox,
+        dataset_path="csv",
+        dataset_kwargs={"data_files": "days.csv"},
+        test_split="train",
+        training_split=None,
+    )
+    assert list(splits_of(days)["train"]) == [
+        {"day": "2024-01-02", "number": 7, "word": None},
+        {"day": "2025-03-04", "number": 8, "word": "x"},
+    ]
 
 
 def test_parquet_is_read_as_it_is(inbox: Path):
@@ -173,7 +203,7 @@ def test_what_is_not_there_is_said_with_what_is(inbox: Path):
     ("text", "says"),
     [
         ("task: quiz\nmetadata: &a {x: 1}\ndescription: *a\n", "quiz.yaml, line 3: write out what the alias"),
-        ("task: quiz\nmetadata: " + "[" * 3000, "no task in exam"),
+        ("task: quiz\nmetadata: " + "[" * 400, "no task in exam"),
         ("task: 'a/b'\n", "the name of a task is letters"),
         ("task: quiz\nnum_fewshot: 2024-13-45\n", "no task in exam"),
     ],

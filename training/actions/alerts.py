@@ -75,7 +75,7 @@ def watch_evaluation(run: Run, result: dict[str, Any]) -> None:
     """Set what an evaluation has measured beside the earlier checkpoints of the run that made the model."""
     if run.base is None or not result.get("figures"):
         return
-    history = _history(run)
+    history = _history(run, result)
     for version, figures in result["figures"].items():
         for name, figure in figures.items():
             now = _value(run.base.step, figure)
@@ -156,8 +156,8 @@ def _value(step: int, figure: dict[str, Any]) -> Value | None:
     return Value(step, figure["value"], figure.get("low"), figure.get("high"))
 
 
-def _history(run: Run) -> dict[str, list[Value]]:
-    """Figures of checkpoints before this one of the same run, measured with the same settings, by series."""
+def _history(run: Run, result: dict[str, Any]) -> dict[str, list[Value]]:
+    """Figures of checkpoints before this one of the same run, measured in the same way, by series."""
     assert run.base is not None
     earlier = Run.objects.filter(
         stage=run.stage,
@@ -169,8 +169,16 @@ def _history(run: Run) -> dict[str, list[Value]]:
     for other in earlier.select_related("job", "base").order_by("pk"):
         if other.job is None or other.base is None or other.config != run.config:
             continue
-        for version, figures in ((other.job.result or {}).get("figures") or {}).items():
+        earlier_result = other.job.result or {}
+        for version, figures in (earlier_result.get("figures") or {}).items():
+            if _digest(earlier_result, version) != _digest(result, version):
+                continue
             for name, figure in figures.items():
                 if value := _value(other.base.step, figure):
                     history.setdefault(f"{version}/{name}", {})[value.step] = value
     return {series: [found[step] for step in sorted(found)] for series, found in history.items()}
+
+
+def _digest(result: dict[str, Any], name: str) -> str:
+    """What a task was made of, for its files may change; empty for a dataset version, which does not."""
+    return (result.get("tasks") or {}).get(name, {}).get("sha256", "")

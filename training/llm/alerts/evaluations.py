@@ -29,8 +29,12 @@ class Kind:
 
 LOSS = Kind(-1, math.log(1.05), math.log(1.25))
 SHARE = Kind(+1, math.log(1 / 0.9), math.log(2))
+PERPLEXITY = Kind(-1, math.log(1.25), math.log(2))
 _LOSSES = ("validation_loss", "bits_per_byte")
 _SHARES = ("accuracy", "token_accuracy", "accuracy_by_byte", "accuracy_by_token", "win_rate")
+_SHARES_OF_TASKS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match", "f1")
+_PERPLEXITIES = ("perplexity", "word_perplexity", "byte_perplexity")
+"""As lm-evaluation-harness names them; a filter's name may follow after a comma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,13 @@ def kind_of(name: str) -> Kind | None:
     """How a figure of this name is read; ``None`` for one that has no direction. ``VERSION/`` may stand before."""
     if name in _LOSSES or name.startswith("bits_per_byte/"):
         return LOSS
-    plain = name.rpartition("/")[2].removeprefix("validation_")
+    plain = name.rpartition("/")[2].removeprefix("validation_").partition(",")[0]
     if plain in ("bits_per_byte", "bits_per_byte_of_a_text"):
         return LOSS
-    return SHARE if plain in _SHARES or plain.startswith(("pass@", "all@")) else None
+    if plain in _PERPLEXITIES:
+        return PERPLEXITY
+    is_share = plain in (*_SHARES, *_SHARES_OF_TASKS) or plain.startswith(("pass@", "all@"))
+    return SHARE if is_share else None
 
 
 def judge(name: str, earlier: Sequence[Value], now: Value) -> Finding | None:

@@ -4,11 +4,13 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+from jinja2 import TemplateError
 from lm_eval import evaluator
 
-from tilth.errors import InvalidInput, TilthError
+from tilth.errors import InvalidInput
 from tilth.stats.intervals import share
 from training.llm.asking import ByChat
 from training.llm.harness.folder import TaskFile
@@ -16,13 +18,23 @@ from training.llm.harness.model import Asked
 from training.llm.harness.taskfile import refused
 from training.llm.harness.tasks import OfflineTask
 from training.llm.measures import Figures, Measured, Subject
-from training.llm.program import Stopped, Workspace
+from training.llm.program import Workspace
 
 BOOTSTRAPS = 1_000
 """Samples for the standard error of a figure that is no mean."""
 NORMAL = 1.959964
 DEFAULT_TOKENS = 256
 """The harness's own length of what is written where a task names none."""
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    TemplateError,
+)
+"""What the harness raises for rows that do not fit their task: whatever its parts do."""
 
 
 def measured(
@@ -41,7 +53,8 @@ def measured(
             "fewshot": task.config.num_fewshot,
             "items": found["n-samples"][file.name]["effective"],
         }
-        yield Measured(file.name, figures(found["results"][file.name], samples), _rows(file, samples), about)
+        told, rows = figures(found["results"][file.name], samples), _rows(file, samples)
+        yield Measured(file.name, told, rows, about | {"score": _meant(told, rows)})
 
 
 def _evaluated(file: TaskFile, task: OfflineTask, model: Asked, subject: Subject) -> dict[str, Any]:
@@ -55,10 +68,7 @@ def _evaluated(file: TaskFile, task: OfflineTask, model: Asked, subject: Subject
             apply_chat_template=chat,
             fewshot_as_multiturn=chat,
         )
-    except (Stopped, TilthError):
-        raise
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Rows that do not fit the task: the harness raises whatever its parts do.
+    except FAULTS as error:
         raise refused(f"{file.name} cannot be measured: {type(error).__name__}: {error}") from error
     return found
 
@@ -118,6 +128,17 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None  # the harness writes N/A
     return number if math.isfinite(number) else None
+
+
+def _meant(told: Figures, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The figure that is the mean of the rows' scores, by its name; empty where none is."""
+    scores = [row["score"] for row in rows if row["score"] is not None]
+    means = [
+        name
+        for name, figure in told.items()
+        if scores and figure["value"] is not None and math.isclose(figure["value"], fmean(scores))
+    ]
+    return means[0] if means else ""
 
 
 def _rows(file: TaskFile, samples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -23,7 +23,8 @@ class Asked(HFLM):  # type: ignore[misc]
     """The model of a run; ``task`` is the name of what it is asked now."""
 
     def __init__(self, work: Workspace, model: Any, folder: Path, batch: int, seed: int) -> None:
-        super().__init__(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=batch)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch)
         self.task = ""
         self._work = work
         self._seed = seed
