@@ -53,6 +53,7 @@ class AblationForm(LaunchForm):
         self.fields["name"].required = True
         self.fields["name"].help_text = ""
         self.fields.pop("output", None)
+        self.fields.pop("search", None)
 
     @property
     def asked(self) -> list[forms.BoundField]:

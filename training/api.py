@@ -90,7 +90,7 @@ class StageOut(Schema):
 
 
 class InputIn(Schema):
-    """A dataset version to read; ``role`` is train, validation or eval."""
+    """A dataset version to read; ``role`` is train, validation, eval or search (what the tool ``search`` finds passages in)."""
 
     reference: str
     role: str = "train"

@@ -21,6 +21,8 @@ from training.titles import title
 ACTIVE = "active"
 PREFIX = "set-"
 MOST_CHOICES = 500
+HELD = {"validation": "Validation data", "eval": "Evaluation data", "search": "Data to search"}
+"""Data beside what a stage reads in the first place, by role."""
 ROW_FIELDS = ("dataset", "weight", "epochs")
 
 
@@ -107,10 +109,10 @@ class LaunchForm(forms.Form):
             self.fields["reward_model"] = _part(
                 "Reward model", _checkpoint_choices("reward_model", scores=True)
             )
-        for role in ("validation", "eval"):
+        for role, label in HELD.items():
             if role != stage.role and kinds_of(stage, role):
                 self.fields[role] = forms.ChoiceField(
-                    label={"validation": "Validation data", "eval": "Evaluation data"}[role],
+                    label=label,
                     required=False,
                     choices=[("", "None"), *_version_choices(kinds_of(stage, role))],
                 )
@@ -122,8 +124,8 @@ class LaunchForm(forms.Form):
 
     @property
     def held(self) -> list[forms.BoundField]:
-        """The fields that choose held-out data."""
-        return [self[name] for name in ("validation", "eval") if name in self.fields]
+        """The fields that choose data beside what it reads in the first place."""
+        return [self[name] for name in HELD if name in self.fields]
 
     @property
     def how(self) -> list[forms.BoundField]:
@@ -178,7 +180,7 @@ class LaunchForm(forms.Form):
     def wanted(self, inputs: Iterable[Input]) -> Wanted:
         """What a valid form asks for, with the rows of datasets."""
         data = self.cleaned_data
-        held = [Input(data[role], role) for role in ("validation", "eval") if data.get(role)]
+        held = [Input(data[role], role) for role in HELD if data.get(role)]
         return Wanted(
             stage=self.stage.name,
             name=data["name"],

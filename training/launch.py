@@ -15,13 +15,14 @@ from tilth.errors import InvalidInput, NotFound, TilthError
 from tilth.text.reference import check_name, parse_reference
 from tilth.text.storable import storable
 from training.llm.config import Config
+from training.llm.configs.tooling import check_searched
 from training.llm.presets import Preset, preset, presets_of
 from training.llm.spec import Part, Source, Spec
 from training.llm.stages import STAGES, Stage, stage
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
 
-ROLES = ("train", "validation", "eval")
+ROLES = ("train", "validation", "eval", "search")
 HOLDS: dict[str, tuple[str, ...]] = {
     "base": ("model",),
     "tokenizer": ("tokenizer", "model"),
@@ -203,7 +204,7 @@ def wanted_of(run: Run) -> Wanted:
 
 def kinds_of(found: Stage, role: str) -> tuple[str, ...]:
     """The kinds of datasets that a stage reads in a role."""
-    return {"train": found.train, "validation": found.validation, "eval": found.evals}[role]
+    return found.kinds(role)
 
 
 def _source(found: Stage, item: Input) -> tuple[Source, DatasetVersion]:
@@ -255,6 +256,8 @@ def _check_inputs(found: Stage, config: Config, inputs: Iterable[Input]) -> None
             raise InvalidInput(
                 f"{min(twice)} is named twice: give it a larger weight instead.", field=_field(found, role)
             )
+    if found.search:
+        check_searched(getattr(config, "tools", ""), bool(by_role["search"]))
     for role in ("validation", "eval"):
         shared = set(by_role["train"]) & set(by_role[role])
         if shared:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilth.errors import TilthError
-from training.launch import HOLDS
+from training.launch import HOLDS, ROLES
 from training.llm.config import settings_of
 from training.llm.presets import preset
 from training.models.runs import Run
@@ -114,7 +114,7 @@ def differences(runs: Sequence[Run]) -> list[Difference]:
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "Stage", run.stage_title
     yield "Preset", run.preset
-    for role in ("train", "validation", "eval"):
+    for role in ROLES:
         read = [_input(item) for item in run.inputs if item["role"] == role]
         yield f"Data ({role})", ", ".join(read) or "–"
     for role in HOLDS:

@@ -12,9 +12,12 @@ from tests.tilth.published import conversation, publish
 from tests.training.conftest import ROOT
 from tests.training.launching import ACTOR, checkpoint, launched, prose, wanted
 from tilth.datasets import actions as datasets
+from tilth.datasets.schemas import row_id
 from tilth.errors import InvalidInput, TilthError
 from tilth.storage import Storage
-from training.launch import Input, Wanted, check, offered, spec_of, wanted_of
+from training.actions.runs import RELATIONS
+from training.forms import LaunchForm
+from training.launch import ROLES, Input, Wanted, check, offered, spec_of, wanted_of
 from training.llm import stages
 from training.llm.config import settings_of
 from training.llm.presets import PRESETS, preset, presets_of
@@ -255,3 +258,27 @@ def test_the_app_works_where_no_training_package_is_installed():
     )
     assert done.returncode == 0, done.stderr
     assert "'tokenizer'" in done.stdout and "'sft'" in done.stdout
+
+
+def test_what_a_tool_searches_is_named_together_with_the_tool(storage: Storage):
+    prose(storage)
+    asked = {"stage": "sample", "preset": "", "output": "made"}
+    searched = Input("prose@1", "search")
+    for settings, field in (({"tools": "search"}, "search"), ({"tools": ""}, "tools")):
+        inputs = () if field == "search" else (searched,)
+        with pytest.raises(InvalidInput) as caught:
+            check(
+                wanted(**asked, settings=settings, inputs=(*inputs, Input(prompts(storage, field), "train")))
+            )
+        assert caught.value.field == field
+    with pytest.raises(InvalidInput, match="takes no search dataset"):
+        check(wanted(inputs=(Input("prose@1"), searched)))
+    assert set(RELATIONS) == set(ROLES)
+    for name in ("grpo", "sample", "evaluate"):
+        assert LaunchForm(STAGES[name]).fields["search"].choices[1][0] == "prose@1"
+
+
+def prompts(storage: Storage, name: str) -> str:
+    """A version of prompts."""
+    row = {"id": row_id(name), "messages": [{"role": "user", "content": "Hello"}]}
+    return publish(storage, f"prompts-{name}", "prompts", [row]).reference

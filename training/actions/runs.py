@@ -22,7 +22,12 @@ from training.launch import Plan, Wanted, check, spec_of, wanted_of
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
 
-RELATIONS = {"train": "trained_on", "validation": "validated_on", "eval": "evaluated_on"}
+RELATIONS = {
+    "train": "trained_on",
+    "validation": "validated_on",
+    "eval": "evaluated_on",
+    "search": "searched",
+}
 USES = {
     "base": "started_from",
     "tokenizer": "tokenized_by",

@@ -11,7 +11,8 @@ from typing import Any
 
 from tilth.datasets.schemas import row_id
 from tilth.errors import InvalidInput
-from training.llm.asking import asking
+from tilth.verify.tools import Tool
+from training.llm.asking import Asks, ByChat, asking
 from training.llm.checkpoints import Checkpoint
 from training.llm.configs.evaluate import EvaluateConfig
 from training.llm.generation import loaded
@@ -22,6 +23,7 @@ from training.llm.rewards import require_verifiers
 from training.llm.rowsout import publishable
 from training.llm.spec import Source
 from training.llm.student import SCORES, WRITES
+from training.llm.tools import offered
 
 ITEMS_IN_PART = 64
 
@@ -38,7 +40,9 @@ def run(work: Workspace) -> dict[str, Any] | None:
     _check_scorer(checkpoint, sources, config)
     tasks = _tasks(work, config)
     kind = SCORES if checkpoint.scores else WRITES
-    subject = Subject(loaded(folder, kind), asking(folder, config.format), config, checkpoint.scores)
+    asks = asking(folder, config.format)
+    tools = _tools(work, config, asks)
+    subject = Subject(loaded(folder, kind), asks, config, checkpoint.scores, tools)
     result: dict[str, Any] = {"checkpoint": checkpoint.reference, "figures": {}}
     rows: list[dict[str, Any]] = []
     for found in chain(_on_versions(work, subject, sources), _on_tasks(work, subject, folder, tasks)):
@@ -62,6 +66,15 @@ def _check_scorer(checkpoint: Checkpoint, sources: Sequence[Source], config: Eva
         raise InvalidInput(
             f"{checkpoint.reference} scores: it has nothing to say on {(mute or ['tasks'])[0]}.", field="eval"
         )
+
+
+def _tools(work: Workspace, config: EvaluateConfig, asks: Asks) -> list[Tool]:
+    """The tools at problems; raises :class:`InvalidInput` where nothing could use them."""
+    if config.tools.strip() and not isinstance(asks, ByChat):
+        raise InvalidInput("Tools need a model that is asked by its chat template.", field="tools")
+    if config.tools.strip() and all(source.kind != "problems" for source in work.spec.with_role("eval")):
+        raise InvalidInput("Tools are used at problems: choose a version of problems.", field="tools")
+    return offered(work, config)
 
 
 def _on_versions(work: Workspace, subject: Subject, sources: Sequence[Source]) -> Iterator[Measured]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ class Sampling:
     top_k: int = 0
     max_tokens: int = 256
     seed: int = 0
+
+    def of_round(self, number: int, room: int) -> "Sampling":
+        """The same for a later turn (from 0) of a completion that has room for so many tokens."""
+        return replace(self, max_tokens=room, seed=self.seed + number)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""

@@ -21,7 +21,7 @@ from training.llm.rewards import Reward, model_reward, require_verifiers, verifi
 from training.llm.rollouts import sampler, with_tools
 from training.llm.rows import Example, Examples, examples
 from training.llm.student import Student, prepare, reference
-from training.llm.tools import tools_of
+from training.llm.tools import offered, schemas_of
 from training.llm.trl_adapter import arguments, datasets_of, finished, require_pin, train
 
 KL_OF_MODEL, KL_OF_VERIFIER = 0.05, 0.001
@@ -52,8 +52,7 @@ def _example(
 ) -> Example | str:
     """A row of ``problems`` or ``prompts``; it is kept in ``rows``, of which the example is a number."""
     messages = row["prompt"] if "prompt" in row else row["messages"]
-    schemas = [tool.schema for tool in tools_of(config)] or None
-    prompt = student.chat.encode(messages, schemas, prompt=True)
+    prompt = student.chat.encode(messages, schemas_of(config), prompt=True)
     if len(prompt.ids) + config.completion_tokens > student.context:
         return "leave no room for a completion"
     rows.append({**row, "messages": messages})
@@ -103,7 +102,7 @@ def _trainer(
     steps: int,
 ) -> Any:
     learned, validation = datasets_of(found)
-    tools = tools_of(config)
+    tools = offered(work, config)
     is_rloo = config.algorithm == "rloo"
     args = arguments(
         work,

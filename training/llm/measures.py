@@ -6,16 +6,19 @@ and a ``more`` that only the figures read. Figures have intervals: over problems
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tilth.stats.intervals import Mean, Share, mean, share
 from tilth.stats.passk import mean_all_at, mean_pass_at
+from tilth.verify.tools import Tool
 from tilth.verify.verifiers import Claim, verify_all
-from training.llm.asking import Asks
+from training.llm.asking import Asks, ByChat
 from training.llm.configs.evaluate import EvaluateConfig
 from training.llm.generation import Sampling, longest, write
 from training.llm.likelihood import bits_per_byte, logprobs
 from training.llm.rewards import scores
+from training.llm.turns import Turns, play
 
 Row = Mapping[str, Any]
 Item = dict[str, Any]
@@ -34,12 +37,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Subject:
-    """The model that is measured, and how it is asked; ``scorer`` says that it scores and does not write."""
+    """The model that is measured, and how it is asked; ``scorer`` says that it scores and does not write.
+
+    ``tools`` are on offer when it tries problems; they need a chat template.
+    """
 
     model: Any
     asks: Asks
     config: EvaluateConfig
     scorer: bool = False
+    tools: Sequence[Tool] = ()
 
     @property
     def longest(self) -> int:
@@ -55,7 +62,7 @@ def problems(subject: Subject, rows: Sequence[Row], number: int) -> list[Item]:
         subject.asks.answer(row["prompt"], [{"role": "assistant", "content": row["answer"]}]) for row in rows
     ]
     likely = logprobs(subject.model, list(zip(prompts, answers, strict=True)), subject.longest)
-    tries = _tries(subject, prompts, number)
+    tries = _tries(subject, rows, number)
     claims = [Claim.of(text, row) for row, texts in zip(rows, tries, strict=True) for text in texts]
     verdicts = iter(verify_all(claims))
     items = []
@@ -73,9 +80,10 @@ def problems(subject: Subject, rows: Sequence[Row], number: int) -> list[Item]:
     return items
 
 
-def _tries(subject: Subject, prompts: Sequence[Sequence[int]], number: int) -> list[list[str]]:
-    """Texts that the model writes for each prompt; none where a prompt leaves no room for one."""
+def _tries(subject: Subject, rows: Sequence[Row], number: int) -> list[list[str]]:
+    """Texts that the model writes for each problem, with tools its last ones; none where a prompt leaves no room."""
     config = subject.config
+    prompts = [_prompt(subject, row) for row in rows]
     room = subject.longest - config.max_tokens
     asked = [place for place, ids in enumerate(prompts) if len(ids) <= room for _ in range(config.samples)]
     found: list[list[str]] = [[] for _ in prompts]
@@ -89,10 +97,30 @@ def _tries(subject: Subject, prompts: Sequence[Sequence[int]], number: int) -> l
             max_tokens=config.max_tokens,
             seed=(config.seed * 1_000_003 + number) * 1_000_003 + first,
         )
-        written = write(subject.model, [prompts[n] for n in places], subject.asks.stops, pad, sampling)
-        for place, ids in zip(places, written, strict=True):
+        written = partial(_write, subject, pad, sampling)
+        if subject.tools and isinstance(subject.asks, ByChat):
+            chat = subject.asks.chat
+            turns = [Turns(chat, subject.tools, rows[n]["prompt"], config.max_tokens) for n in places]
+            play(turns, config.tool_rounds, written)
+            last = [one.final for one in turns]
+        else:
+            last = written([prompts[n] for n in places], config.max_tokens, 0)
+        for place, ids in zip(places, last, strict=True):
             found[place].append(subject.asks.read(ids))
     return found
+
+
+def _prompt(subject: Subject, row: Row) -> list[int]:
+    if subject.tools and isinstance(subject.asks, ByChat):
+        schemas = [tool.schema for tool in subject.tools]
+        return subject.asks.chat.encode(row["prompt"], schemas, prompt=True).ids
+    return subject.asks.prompt(row["prompt"])
+
+
+def _write(
+    subject: Subject, pad: int, sampling: Sampling, asked: list[list[int]], room: int, number: int
+) -> list[list[int]]:
+    return write(subject.model, asked, subject.asks.stops, pad, sampling.of_round(number, room))
 
 
 def problem_figures(subject: Subject, items: Sequence[Item]) -> Figures:

@@ -6,15 +6,14 @@ left out of the loss.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tilth.verify.tools import Tool, answer
+from tilth.verify.tools import Tool
 from training.llm.chat import Chat
 from training.llm.configs.grpo import GrpoConfig
 from training.llm.trl_adapter import ours
-
-Messages = Sequence[Mapping[str, Any]]
+from training.llm.turns import Turns, play
 
 
 def sampler(trainer: type, chat: Chat) -> Any:
@@ -35,14 +34,14 @@ def with_tools(
     holds what it wrote last."""
 
     def roll(prompts: list[str], trainer: Any) -> dict[str, Any]:
-        turns = [_Turns(chat, tools, json.loads(prompt), config.completion_tokens) for prompt in prompts]
-        going = turns
-        for left in range(config.tool_rounds, -1, -1):
-            if not going:
-                break
-            asked = [one.prompt + one.body for one in going]
-            written, _ = trainer._generate_single_turn(asked, None, {}, trainer.num_generations)
-            going = [one for one, ids in zip(going, written, strict=True) if one.add(ids, bool(left))]
+        def write(asked: list[list[int]], room: int, number: int) -> list[list[int]]:
+            written: list[list[int]] = trainer._generate_single_turn(
+                asked, None, {}, trainer.num_generations
+            )[0]
+            return written
+
+        turns = [Turns(chat, tools, json.loads(prompt), config.completion_tokens) for prompt in prompts]
+        play(turns, config.tool_rounds, write)
         return {
             "prompt_ids": [one.prompt for one in turns],
             "completion_ids": [one.body for one in turns],
@@ -52,44 +51,3 @@ def with_tools(
         }
 
     return roll
-
-
-class _Turns:
-    """One completion as it grows: ``body`` of at most ``longest`` ids, ``mask`` 1 where the model wrote."""
-
-    def __init__(self, chat: Chat, tools: Sequence[Tool], messages: Messages, longest: int) -> None:
-        self.chat, self.tools, self.longest = chat, tools, longest
-        self.schemas = [tool.schema for tool in tools]
-        self.messages = list(messages)
-        self.prompt = chat.encode(messages, self.schemas, prompt=True).ids
-        self.body: list[int] = []
-        self.mask: list[int] = []
-        self.final: list[int] = []
-
-    def add(self, ids: Sequence[int], may_call: bool) -> bool:
-        """Take what the model wrote and answer its calls; says whether it is the model's turn again."""
-        self.final = list(ids[: self.longest - len(self.body)])
-        self.body += self.final
-        self.mask += [1] * len(self.final)
-        message = self.chat.read(self.final)
-        ended = bool(self.final) and self.final[-1] in self.chat.stops
-        if not (may_call and ended and message.get("tool_calls")):
-            return False
-        said = [
-            {"role": "tool", "tool_call_id": call["id"], "content": answer(self.tools, call["function"])}
-            for call in message["tool_calls"]
-        ]
-        suffix = self._between(message, said)
-        if len(self.body) + len(suffix) >= self.longest:
-            return False
-        self.messages += [message, *said]
-        self.body += suffix
-        self.mask += [0] * len(suffix)
-        return True
-
-    def _between(self, message: Mapping[str, Any], said: Messages) -> list[int]:
-        """The ids from the end of the model's turn to the beginning of its next one."""
-        before = self.chat.encode([*self.messages, message], self.schemas)
-        whole = self.chat.encode([*self.messages, message, *said], self.schemas, prompt=True)
-        end = max(number for number, learn in enumerate(before.trained) if learn)
-        return whole.ids[end + 1 :]

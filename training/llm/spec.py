@@ -18,8 +18,8 @@ VERSION = 1
 class Source:
     """A dataset version that a run reads.
 
-    ``folder`` is the storage key that holds its ``manifest.json``. ``role`` is ``train``, ``validation`` or
-    ``eval``. ``weight`` is its share of what is drawn, relative to the other sources; ``epochs``, where
+    ``folder`` is the storage key that holds its ``manifest.json``. ``role`` is ``train``, ``validation``,
+    ``eval`` or ``search``. ``weight`` is its share of what is drawn, relative to the other sources; ``epochs``, where
     given, is how often each row is seen instead (30 good rows shall not drown).
     """
 

@@ -16,7 +16,8 @@ class Stage:
     """One stage.
 
     ``config`` names the settings class as ``module:class``; the program is ``training.llm.<module>``.
-    ``train``, ``validation`` and ``evals`` list the dataset kinds allowed in each role; ``base`` says
+    ``train``, ``validation``, ``evals`` and ``search`` (what a tool searches) list the dataset kinds allowed in
+    each role; ``base`` says
     whether a checkpoint to start from is ``required``, ``optional`` or ``none``; ``makes`` is
     ``checkpoint`` or the dataset kind that its rows are. ``most_gpus`` is over how many devices its program
     can share the work; ``folder`` names the setting that may hold a folder of the server;
@@ -32,6 +33,7 @@ class Stage:
     base: str = "required"
     validation: tuple[str, ...] = ()
     evals: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
     makes: str = "checkpoint"
     needs_tokenizer: bool = False
     takes_reward_model: bool = False
@@ -45,6 +47,15 @@ class Stage:
     def program(self) -> str:
         """The module that ``python -m`` runs."""
         return f"training.llm.{self.config.partition(':')[0]}"
+
+    def kinds(self, role: str) -> tuple[str, ...]:
+        """The dataset kinds that it reads in a role."""
+        return {
+            "train": self.train,
+            "validation": self.validation,
+            "eval": self.evals,
+            "search": self.search,
+        }[role]
 
     @property
     def role(self) -> str:
@@ -71,6 +82,8 @@ class Stage:
 
 EVALS = ("problems", "choices", "preferences", "documents")
 """What a model is measured on. Chosen for a training it is looked for in the training data before the run starts."""
+SEARCHED = ("documents",)
+"""What the tool ``search`` finds passages in."""
 
 _ALL = (
     Stage(
@@ -131,6 +144,7 @@ _ALL = (
         train=("problems", "prompts"),
         validation=("problems", "prompts"),
         evals=EVALS,
+        search=SEARCHED,
         takes_reward_model=True,
         takes_reference=True,
     ),
@@ -140,6 +154,7 @@ _ALL = (
         "Let a model answer prompts; the answers become a dataset version",
         "sample:SampleConfig",
         train=("prompts", "problems"),
+        search=SEARCHED,
         makes="completions",
         needs_dataset=True,
     ),
@@ -150,6 +165,7 @@ _ALL = (
         "evaluate:EvaluateConfig",
         train=(),
         evals=EVALS,
+        search=SEARCHED,
         makes="eval_items",
         takes_scorer=True,
         folder="tasks",

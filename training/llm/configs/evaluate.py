@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tilth.errors import InvalidInput
 from training.llm.config import Config, setting
+from training.llm.configs.tooling import check_tools, rounds_setting, tools_setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,8 @@ class EvaluateConfig(Config):
     batch: int = setting(32, "Tries written at once", minimum=1, advanced=True)
     limit: int | None = setting(None, "Items of each version or task, at most; where empty all", minimum=1)
     seed: int = setting(0, "Seed of the tries, and of which examples a task shows", minimum=0)
+    tools: str = tools_setting("at problems")
+    tool_rounds: int = rounds_setting("try")
     tasks: str = setting(
         "", "A folder of the server with tasks of lm-evaluation-harness: their YAML files and their data"
     )
@@ -37,6 +40,7 @@ class EvaluateConfig(Config):
     )
 
     def check(self) -> None:
+        check_tools(self.tools)
         if self.temperature == 0 and self.samples > 1:
             raise InvalidInput("At temperature 0 all tries are the same: ask for one.", field="samples")
         if not self.ks or max(self.ks) > self.samples or min(self.ks) < 1:

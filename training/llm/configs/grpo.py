@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from tilth.errors import InvalidInput
 from training.llm.config import setting
 from training.llm.configs.posttraining import PosttrainingConfig
-
-TOOLS = ("calculator", "python")
+from training.llm.configs.tooling import check_tools, rounds_setting, tools_setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,10 +53,8 @@ class GrpoConfig(PosttrainingConfig):
         choices=("group", "batch", "none"),
         advanced=True,
     )
-    tools: str = setting("", f"Tools on offer in rollouts, with commas: {', '.join(TOOLS)}")
-    tool_rounds: int = setting(
-        4, "How often a completion may call tools", minimum=1, maximum=32, advanced=True
-    )
+    tools: str = tools_setting("in rollouts")
+    tool_rounds: int = rounds_setting("completion")
     eval_samples: int = setting(
         1, "Completions of each held-out problem in a validation", minimum=1, maximum=64, advanced=True
     )
@@ -68,15 +65,6 @@ class GrpoConfig(PosttrainingConfig):
             raise InvalidInput(
                 f"batch is a multiple of group: {self.batch} is none of {self.group}.", field="batch"
             )
-        unknown = set(self.tool_names) - set(TOOLS)
-        if unknown:
-            raise InvalidInput(
-                f"There is no tool {min(unknown)!r}; there are {', '.join(TOOLS)}.", field="tools"
-            )
-        if self.tool_names and self.algorithm == "rloo":
+        check_tools(self.tools)
+        if self.tools.strip() and self.algorithm == "rloo":
             raise InvalidInput("Tools in rollouts need GRPO: choose algorithm=grpo.", field="tools")
-
-    @property
-    def tool_names(self) -> list[str]:
-        """The tools on offer, by name."""
-        return [name.strip() for name in self.tools.split(",") if name.strip()]

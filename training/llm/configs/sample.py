@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tilth.errors import InvalidInput
 from training.llm.config import Config, setting
+from training.llm.configs.tooling import check_tools, rounds_setting, tools_setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +21,10 @@ class SampleConfig(Config):
     batch: int = setting(32, "Completions written at once", minimum=1, advanced=True)
     limit: int | None = setting(None, "Prompts to answer, at most; where empty all", minimum=1)
     seed: int = setting(0, "Seed of the drawing", minimum=0)
+    tools: str = tools_setting("while it answers")
+    tool_rounds: int = rounds_setting("completion")
 
     def check(self) -> None:
+        check_tools(self.tools)
         if self.temperature == 0 and self.samples > 1:
             raise InvalidInput("At temperature 0 all completions are the same: ask for one.", field="samples")

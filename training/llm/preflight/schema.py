@@ -11,6 +11,7 @@ from training.llm.preflight.reading import Seen, every, step_for_rows
 from training.llm.preflight.result import Check, Offender, failed, passed, rows
 from training.llm.spec import Source, Spec
 from training.llm.stages import stage
+from training.llm.tools import too_large
 
 MOST_ROWS = 20_000
 _LISTS = {
@@ -44,12 +45,14 @@ def schema(spec: Spec, inputs: Inputs) -> Check:
 def _of_source(spec: Spec, inputs: Inputs, source: Source) -> str:
     """What is wrong with a source as a whole; empty where nothing is."""
     known = stage(spec.stage)
-    kinds = {"train": known.train, "validation": known.validation, "eval": known.evals}[source.role]
+    kinds = known.kinds(source.role)
     manifest = inputs.manifest(source)
     if manifest.kind != source.kind or source.kind not in kinds:
         return f"it holds {manifest.kind}; {known.title} reads {' or '.join(kinds) or 'nothing'} for {source.role}."
     if not manifest.rows:
         return "it has no row."
+    if source.role == "search" and (fault := too_large(inputs, source)):
+        return fault
     if source.kind == "tokens":
         return ""  # no columns; its tokenizer is compared when it is read
     for path in inputs.paths(source):

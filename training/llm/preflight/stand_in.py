@@ -113,6 +113,7 @@ def _of_survey(work: Workspace, storage: Storage, survey: Survey) -> tuple[list[
         apart = (number for number, row in enumerate(work.inputs.rows(source)) if place(row) not in trained)
         if chosen := set(islice(apart, ROWS)):
             found.append(_copied(work, storage, source, chosen))
+    found += [_copied(work, storage, source, set(range(ROWS))) for source in work.spec.with_role("search")]
     return found, len(trained) > ROWS // 2
 
 

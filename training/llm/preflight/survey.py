@@ -22,7 +22,7 @@ from training.llm.preflight.result import Offender, Piece, shortened
 from training.llm.program import Workspace
 from training.llm.rows import place
 from training.llm.talks import cut, encode
-from training.llm.tools import tools_of
+from training.llm.tools import schemas_of
 
 MOST_ROWS = 20_000
 """Rows of a source that are encoded; of more they are drawn evenly."""
@@ -129,8 +129,7 @@ def written(reading: Reading, seen: Seen) -> Iterator[Encoded]:
     chat, row = reading.chat, seen.row
     if isinstance(reading.config, GrpoConfig):
         messages = row["prompt"] if "prompt" in row else row["messages"]
-        schemas = [tool.schema for tool in tools_of(reading.config)] or None
-        yield chat.encode(messages, schemas, prompt=True)
+        yield chat.encode(messages, schemas_of(reading.config), prompt=True)
     elif isinstance(reading.config, SftConfig):
         yield encode(chat, row)
     else:

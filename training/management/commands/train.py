@@ -41,6 +41,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--validation", action="append", default=[], metavar="NAME@V")
         parser.add_argument("--eval", action="append", default=[], metavar="NAME@V", dest="evals")
+        parser.add_argument(
+            "--search",
+            action="append",
+            default=[],
+            metavar="NAME@V",
+            help="documents that the tool search finds passages in. Repeatable",
+        )
         parser.add_argument("--preset", default="", help="named settings to begin with")
         parser.add_argument(
             "--base", default="", metavar="REF", help="checkpoint to start from: checkpoint:12/400"
@@ -126,7 +133,7 @@ class Command(BaseCommand):
 def wanted(options: dict[str, Any]) -> Wanted:
     """The options as a run to check."""
     stage = ready_stage(options["stage"])
-    named = {"validation": options["validation"], "eval": options["evals"]}
+    named = {"validation": options["validation"], "eval": options["evals"], "search": options["search"]}
     roles = {**named, stage.role: [*options["dataset"], *named.get(stage.role, [])]}
     settings = read_assignments(stage.config_class, options["assignments"])
     if stage.folder and (typed := settings.get(stage.folder)) and Path(typed).is_dir():
