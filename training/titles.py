@@ -12,6 +12,7 @@ _WORDS = {
     "grad": "gradient",
     "dpo": "DPO",
     "gpus": "GPUs",
+    "fewshot": "few-shot examples",
     "beta1": "β₁",
     "beta2": "β₂",
 }

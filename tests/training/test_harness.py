@@ -60,9 +60,12 @@ def by_the_harness(
     monkeypatch: pytest.MonkeyPatch, tasks: Path, model: Path, names: list[str], **more: Any
 ) -> dict[str, dict[str, Any]]:
     """The results of the harness alone: its own reader of task files, data, model and tokenizer."""
-    from lm_eval import simple_evaluate
+    from lm_eval import evaluator, simple_evaluate
     from lm_eval.tasks import TaskManager
 
+    monkeypatch.setattr(
+        evaluator, "add_env_info", lambda results: None
+    )  # asks pip and the drivers, for seconds
     monkeypatch.chdir(tasks)
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tasks / "cache"))
     found = simple_evaluate(
@@ -182,6 +185,20 @@ def test_versions_and_tasks_are_measured_in_one_run_and_what_is_done_is_kept(
     result = evaluate.run(workspace(whole, attempt=2))
     assert (before, len(storage.list(kept))) == (2, 4)
     assert list(result["figures"]) == ["texts@1", "quiz"] and result["rows"] == 13
+
+
+def test_what_is_longer_than_the_model_takes_is_counted(
+    inbox: Path, storage: Storage, workspace: Any, base: Part
+):
+    long = "{{ 'The cat sees the dog. ' * (90 if number > 9 else 0) }}{{ noun }}"
+    task_folder(
+        inbox / "exam",
+        {**QUIZ, "doc_to_text": long},
+        {**WRITES, "doc_to_text": long.replace("noun", "a").replace("number", "a")},
+    )
+    found = evaluate.run(workspace(spec(inbox, base)))["figures"]
+    assert found["quiz"]["cut_at_the_beginning"] == {"value": 6 / 36, "count": 36}
+    assert "cut_at_the_beginning" not in found["writes"]
 
 
 def test_what_cannot_be_measured_is_said(

@@ -194,6 +194,9 @@ def test_what_is_not_there_is_said_with_what_is(inbox: Path):
     (inbox / "empty").mkdir()
     with pytest.raises(TilthError, match="no task in empty"):
         tasks_in("empty", "", [inbox])
+    (inbox / "exam" / "broken.yaml").write_text("task: exam\n  x: [")
+    with pytest.raises(TilthError, match="there are cloze, quiz. Not read, for it is no YAML: broken.yaml"):
+        tasks_in("exam", "exam", [inbox])
     (inbox / "exam" / "again.yaml").write_text("task: quiz\n")
     with pytest.raises(InvalidInput, match=r"both define 'quiz'"):
         tasks_in("exam", "cloze", [inbox])
@@ -203,7 +206,7 @@ def test_what_is_not_there_is_said_with_what_is(inbox: Path):
     ("text", "says"),
     [
         ("task: quiz\nmetadata: &a {x: 1}\ndescription: *a\n", "quiz.yaml, line 3: write out what the alias"),
-        ("task: quiz\nmetadata: " + "[" * 400, "no task in exam"),
+        ("task: quiz\nmetadata: " + "[" * 400, "Not read, for it is no YAML: quiz.yaml"),
         ("task: 'a/b'\n", "the name of a task is letters"),
         ("task: quiz\nnum_fewshot: 2024-13-45\n", "no task in exam"),
     ],

@@ -12,6 +12,7 @@ from training.titles import title, value
         ("grad_norm", "Gradient norm"),
         ("lora_rank", "LoRA rank"),
         ("kl", "KL"),
+        ("fewshot", "Few-shot examples"),
         ("sums@1/pass@1", "sums@1/pass@1"),
     ],
 )

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tilth.errors import InvalidInput, NotFound
-from tilth.guards import paths
 from training.llm.harness.allowed import KINDS, SPLITS, task_config
-from training.llm.harness.taskfile import file_beside, named, read, refused
+from training.llm.harness.taskfile import file_beside, named, read, refused, within
 
 ENDINGS = (".yaml", ".yml")
 MOST_FILES = 20_000
@@ -33,31 +32,31 @@ class TaskFile:
 
 def tasks_in(folder: str, names: str, allowed: list[Path]) -> list[TaskFile]:
     """The tasks of these names (with commas; all where empty) in the order asked, else by name."""
-    found = dict(sorted(_defined(_folder(folder, allowed), allowed)))
+    unread: list[str] = []
+    found = dict(sorted(_defined(_folder(folder, allowed), allowed, unread)))
     wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip())) or list(found)
+    more = f" Not read, for it is no YAML: {', '.join(unread)}." if unread else ""
     if not found:
         raise NotFound(
-            f"There is no task in {folder}: a task is a {ENDINGS[0]} file with a key task.", field="tasks"
+            f"There is no task in {folder}: a task is a {ENDINGS[0]} file with a key task.{more}",
+            field="tasks",
         )
     for name in wanted:
         if name not in found:
-            raise NotFound(f"There is no task {name!r}; there are {', '.join(found)}.", field="task_names")
+            known = ", ".join(found)
+            raise NotFound(f"There is no task {name!r}; there are {known}.{more}", field="task_names")
     return [_task(found[name], allowed) for name in wanted]
 
 
 def _folder(typed: str, allowed: list[Path]) -> Path:
-    try:
-        folder = paths.inside(allowed, typed)
-    except paths.PathRefused as error:
-        error.field = "tasks"
-        raise
+    folder = within(allowed, typed)
     if not folder.is_dir():
         raise NotFound(f"There is no folder {typed}.", field="tasks")
     return folder
 
 
-def _defined(folder: Path, allowed: list[Path]) -> Iterator[tuple[str, Path]]:
-    """The tasks that files below a folder define, by name. Linked folders are not gone into."""
+def _defined(folder: Path, allowed: list[Path], unread: list[str]) -> Iterator[tuple[str, Path]]:
+    """The tasks that files below a folder define, by name, and what is no YAML. Linked folders are not gone into."""
     seen: dict[str, str] = {}
     count = 0
     for place, _, files in os.walk(folder):
@@ -70,8 +69,12 @@ def _defined(folder: Path, allowed: list[Path]) -> Iterator[tuple[str, Path]]:
             path = Path(place, file)
             if path.suffix not in ENDINGS or not path.is_file():
                 continue
-            real = paths.inside(allowed, path)
-            name = named(real)
+            real = within(allowed, path)
+            try:
+                name = named(real)
+            except InvalidInput:
+                unread.append(file)
+                continue
             if name is None:
                 continue
             if name in seen:

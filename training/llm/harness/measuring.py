@@ -23,8 +23,6 @@ from training.llm.program import Workspace
 BOOTSTRAPS = 1_000
 """Samples for the standard error of a figure that is no mean."""
 NORMAL = 1.959964
-DEFAULT_TOKENS = 256
-"""The harness's own length of what is written where a task names none."""
 FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -44,8 +42,8 @@ def measured(
     os.environ["DISABLE_MULTIPROC"] = "1"  # the harness would fork this process for its bootstrap
     model = Asked(work, subject.model, folder, subject.config.batch, subject.config.seed)
     for file, task in asked:
-        _check_room(task, model.max_length)
-        model.task = file.name
+        _check_room(task, model)
+        model.begin(file.name)
         found = _evaluated(file, task, model, subject)
         samples = found["samples"][file.name]
         about = {
@@ -54,6 +52,8 @@ def measured(
             "items": found["n-samples"][file.name]["effective"],
         }
         told, rows = figures(found["results"][file.name], samples), _rows(file, samples)
+        if model.cut:
+            told["cut_at_the_beginning"] = {"value": model.cut / model.requests, "count": model.requests}
         yield Measured(file.name, told, rows, about | {"score": _meant(told, rows)})
 
 
@@ -73,13 +73,13 @@ def _evaluated(file: TaskFile, task: OfflineTask, model: Asked, subject: Subject
     return found
 
 
-def _check_room(task: OfflineTask, longest: int) -> None:
+def _check_room(task: OfflineTask, model: Asked) -> None:
     if task.OUTPUT_TYPE != "generate_until":
         return
-    tokens = int(task.config.generation_kwargs.get("max_gen_toks", DEFAULT_TOKENS))
-    if not 0 < tokens < longest:
+    tokens = int(task.config.generation_kwargs.get("max_gen_toks", model.max_gen_toks))
+    if not 0 < tokens < model.max_length:
         raise InvalidInput(
-            f"{task.config.task} lets {tokens:,} tokens be written, and the model takes {longest:,} with the "
+            f"{task.config.task} lets {tokens:,} tokens be written, and the model takes {model.max_length:,} with the "
             "question: lower generation_kwargs: max_gen_toks in its file.",
             code="bad_task",
             field="tasks",

@@ -55,11 +55,11 @@ def read(path: Path, allowed: list[Path]) -> Read:
 
 
 def named(path: Path) -> str | None:
-    """The task that a file defines; ``None`` for a template, a group and what is no task file."""
+    """The task that a file defines; ``None`` for a template, a group and what is no task; raises for what is no YAML."""
     try:
         found = yaml.load(_text(path), _Skimmer)  # noqa: S506 (a safe loader)
-    except (yaml.YAMLError, InvalidInput, ValueError, RecursionError):
-        return None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise refused(f"{path.name} is no YAML.") from None
     name = found.get("task") if isinstance(found, dict) else None
     return name if isinstance(name, str) else None
 
@@ -86,14 +86,19 @@ def file_beside(path: Path, name: str, allowed: list[Path]) -> Path:
         raise refused(
             f"{path.name}: {name} lies elsewhere; bring the file to the folder of the tasks and name it."
         )
-    try:
-        found = paths.inside(allowed, path.parent / name)
-    except paths.PathRefused as error:
-        error.field = "tasks"
-        raise
+    found = within(allowed, path.parent / name)
     if not found.is_file():
         raise NotFound(f"{path.name}: there is no file {name} beside it.", field="tasks")
     return found
+
+
+def within(allowed: list[Path], typed: str | Path) -> Path:
+    """The real path, within the allowed folders; raises :class:`tilth.guards.paths.PathRefused` for the setting."""
+    try:
+        return paths.inside(allowed, typed)
+    except paths.PathRefused as error:
+        error.field = "tasks"
+        raise
 
 
 def _parsed(path: Path) -> dict[str, Any]:
