@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tilth.errors import TilthError
+from tilth.jobs import reporting
 from tilth.jobs.reporting import STOPPED, Reporter, run_program
+from tilth.storage import Storage
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -183,3 +185,25 @@ def test_what_two_threads_leave_at_once_stands_whole(job_dir: Path):
             assert found["text"] == found["name"] * 5000
     assert troubles == []
     assert [file.name for file in reporter.work_dir.iterdir() if ".part" in file.name] == []
+
+
+def test_what_may_not_have_been_read_is_reported_again_as_of_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict] = []
+
+    def reporter() -> Reporter:
+        return Reporter({}, 1, 1, Storage(str(tmp_path)), "jobs/1", tmp_path, told.append)
+
+    first, second, now = reporter(), reporter(), [1000.0]
+    monkeypatch.setattr(reporting.time, "time", lambda: now[0])
+    first.metric("loss", 3.0, 1)
+    now[0] = 1000.0 + reporting.RECENT_SECONDS + 1
+    first.metric("loss", 2.0, 2)
+    kept = first.recent_points()
+    assert [step for _, _, step, _ in kept] == [2], "what is old was read long ago"
+    before = told[-1]
+    now[0] += 500
+    second.report_again(kept)
+    second.metric("loss", 1.0, 3)
+    assert told[-2] == before and [step for _, _, step, _ in second.recent_points()] == [2, 3]

@@ -122,6 +122,17 @@ def test_a_few_slow_points_and_a_sixth_less_are_no_alarm() -> None:
     assert not seen(steps=range(1, 15), tokens_per_second=lambda step: 10 if step > 5 else 100_000)
 
 
+def test_what_an_earlier_attempt_had_reported_is_looked_at_once() -> None:
+    watch, told = Watch("sft"), Point("kl", 7, None, 70.0)
+    assert brief(watch.take(1, [told])) == [("not_finite", "kl", 7)]
+    unseen = Point("loss", 8, None, 80.0)
+    assert brief(watch.take(2, [told, unseen], 1000.0)) == [("not_finite", "loss", 8)]
+    assert brief(watch.take(3, [told, unseen], 2000.0)) == []
+    assert watch.silence(1e9) is None, "what is reported again is no sign of life"
+    assert brief(watch.take(3, [Point("kl", 7, None, 2001.0)])) == [("not_finite", "kl", 7)]
+    assert watch.silence(1e9)
+
+
 def test_silence_is_measured_by_the_runs_own_rhythm() -> None:
     watch = Watch("pretrain")
     assert watch.silence(1e9) is None

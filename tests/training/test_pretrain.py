@@ -355,9 +355,12 @@ def test_killed_at_any_moment_it_comes_to_the_same_curve_and_weights(
     assert seen and max(event["step"] for event in first if event["type"] == "metric") < 150
     workspace.events.clear()
     assert pretrain.run(workspace(disturbed, attempt=2)) is not None
-    second = curve(workspace.events)
-    assert min(step for _, step in second) > 5 and max(step for _, step in second) == 150
+    trained = [event["done"] for event in workspace.events if event.get("stage") == "train"]
+    assert min(trained) > 5 and max(trained) == 150
     assert curve(first + workspace.events) == undisturbed
+    assert curve(workspace.events) == undisturbed, "also where nobody had read what the killed one reported"
+    saved = [event for event in first if event["type"] == "metric" and event["step"] < min(trained)]
+    assert saved and all(event in workspace.events for event in saved), "as of when it was measured"
     assert same(weights(storage, 1, 150, tmp_path), weights(storage, 2, 150, tmp_path))
 
 

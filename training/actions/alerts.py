@@ -37,7 +37,7 @@ def watch_points(job: Job, attempt: int, points: Iterable[JobMetric]) -> None:
         RunWatch.objects.get_or_create(run=run)
         kept = RunWatch.objects.select_for_update().get(run=run)
         watch = Watch.from_json(run.stage, kept.memory)
-        found = watch.take(attempt, [_point(point) for point in points])
+        found = watch.take(attempt, [_point(point) for point in points], _began(job, attempt))
         RunWatch.objects.filter(pk=kept.pk).update(memory=watch.to_json())
         for finding in found:
             raise_alert(ACTOR, run, attempt, finding, pause=finding.rule in kept.pauses)
@@ -144,6 +144,11 @@ def _pause(actor: Actor, run: Run) -> bool:
         # It is ending, being cancelled or paused already.
         return False
     return True
+
+
+def _began(job: Job, attempt: int) -> float:
+    started = job.attempts.filter(number=attempt).values_list("started_at", flat=True).first()
+    return started.timestamp() if started else 0.0
 
 
 def _point(point: JobMetric) -> Point:

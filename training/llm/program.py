@@ -8,6 +8,7 @@ A stage is a function ``(Workspace) -> result or None``; ``None`` says that it s
 saved what it needs to go on.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from training.llm.cache import Cache
 from training.llm.checkpoints import Checkpoint, States
 from training.llm.inputs import Inputs
 from training.llm.spec import Part, Spec
+
+POINTS = "points.json"
 
 
 class Stopped(Exception):
@@ -59,6 +62,21 @@ class Workspace:
     def scratch(self) -> Path:
         """This process's folder on the local disk, of this attempt alone."""
         return self.report.work_dir / f"rank-{self.rank}" if self.rank else self.report.work_dir
+
+    def save_state(self, made: Path, step: int) -> None:
+        """Store a local folder as the state after ``step``, with the newest points of the curves."""
+        (made / POINTS).write_text(json.dumps(self.report.recent_points()))
+        self.states.save(made, step, self.report.attempt)
+
+    def newest_state(self) -> tuple[int, Path] | None:
+        """The newest state as a local folder, ``None`` at the beginning.
+
+        Its points are reported again: nobody may have read them when the attempt that made it was killed.
+        """
+        found = self.states.load_newest(self.cache, self.scratch)
+        if found is not None and (found[1] / POINTS).exists():
+            self.report.report_again(json.loads((found[1] / POINTS).read_text()))
+        return found
 
     def stop_if_asked(self) -> None:
         """Raise :class:`Stopped` where the job was asked to stop; for work that leaves nothing half done."""

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from training.llm.checkpoints import States, no_room
+from training.llm.checkpoints import no_room
 from training.llm.engine import Engine
 from training.llm.optimizer import load_state, state_tensors
 from training.llm.program import Workspace
@@ -34,14 +34,12 @@ def save(work: Workspace, engine: Engine, seconds: float) -> None:
         facts = {"step": engine.done, "seconds": seconds, "nats": engine.nats.item()}
         (folder / FACTS).write_text(json.dumps(facts))
 
-    with_room(
-        work.scratch / "state", write, lambda made: work.states.save(made, engine.done, work.report.attempt)
-    )
+    with_room(work.scratch / "state", write, lambda made: work.save_state(made, engine.done))
 
 
 def resume(work: Workspace, engine: Engine) -> float:
     """Put the newest state back; returns the seconds that the run has trained before."""
-    found = States.load_newest(work.states, work.cache, work.scratch)
+    found = work.newest_state()
     if found is None:
         return 0.0
     step, folder = found

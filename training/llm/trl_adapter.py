@@ -190,7 +190,7 @@ class Telling(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         require_finite(more["model"], state.global_step)
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        self.work.states.save(folder, state.global_step, self.work.report.attempt)
+        self.work.save_state(folder, state.global_step)
 
     def _count(self, logs: dict[str, Any], step: int) -> None:
         self.tokens = logs["num_tokens"] = self._before + int(logs["num_tokens"])
@@ -230,7 +230,7 @@ def fit(work: Workspace, trainer: Any, telling: Telling) -> None:
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
     trainer.add_callback(telling)
-    found = work.states.load_newest(work.cache, work.scratch)
+    found = work.newest_state()
     try:
         trainer.train(resume_from_checkpoint=str(found[1]) if found else None)
     except (OSError, SafetensorError) as error:  # TRL saves its state to the scratch first

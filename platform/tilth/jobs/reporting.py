@@ -15,7 +15,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,6 +29,11 @@ STOPPED = 75
 
 PIPE_VARIABLE = "TILTH_JOB_PIPE"
 LOCK_VARIABLE = "TILTH_JOB_LOCK"
+
+RECENT_SECONDS = 900
+"""For so long a report may wait unread: a supervisor outlasts a database that is away for as long."""
+
+RECENT_POINTS = 10_000
 
 _stop_asked = threading.Event()
 
@@ -43,6 +49,7 @@ class Reporter:
     prefix: str
     job_dir: Path
     emit: Callable[[dict[str, Any]], None] = field(repr=False)
+    _recent: "deque[list[Any]]" = field(default_factory=lambda: deque(maxlen=RECENT_POINTS), repr=False)
 
     @classmethod
     def from_job_dir(cls, path: str | Path) -> "Reporter":
@@ -91,7 +98,17 @@ class Reporter:
 
     def metric(self, name: str, value: float, step: int) -> None:
         """One point of a series; the first value of a (name, step) stays."""
-        self._event("metric", name=name, value=value, step=step)
+        self._point(name, value, step, time.time())
+
+    def recent_points(self) -> list[list[Any]]:
+        """The newest points, to be kept with a program's state: a supervisor that dies may not have read them."""
+        since = time.time() - RECENT_SECONDS
+        return [point for point in self._recent if point[3] >= since]
+
+    def report_again(self, points: Iterable[list[Any]]) -> None:
+        """Report what :meth:`recent_points` gave to an earlier attempt, as of then."""
+        for name, value, step, at in points:
+            self._point(name, value, step, at)
 
     def log(self, text: str, level: str = "info") -> None:
         """A line for the job's log; ``level`` is debug, info, warning or error."""
@@ -117,6 +134,10 @@ class Reporter:
         except FileNotFoundError:
             return {}
         return dict(knobs)
+
+    def _point(self, name: str, value: float, step: int, at: float) -> None:
+        self._recent.append([name, value, step, at])
+        self._event("metric", name=name, value=value, step=step, at=at)
 
     def _event(self, kind: str, **values: Any) -> None:
         self.emit({"type": kind, "at": time.time(), **values})

@@ -21,12 +21,15 @@ REWARDED = ("grpo",)
 class Watch:
     """What is remembered of a run; a point costs the same however long the run is.
 
-    A new attempt reports some steps again, so within an attempt only points beyond a series' last step count.
+    A new attempt reports some steps again, so within an attempt only points beyond a series' last step count; of
+    the points that an earlier attempt had reported (they are older than its beginning), those that nobody has seen.
     """
 
     stage: str
     attempt: int = 0
+    began: float = 0.0
     steps: dict[str, int] = field(default_factory=dict)
+    seen_before: dict[str, int] = field(default_factory=dict)
     last_at: float | None = None
     gaps: Sample = field(default_factory=Sample)
     not_finite: NotFinite = field(default_factory=NotFinite)
@@ -35,10 +38,10 @@ class Watch:
     evaluations: Evaluations = field(default_factory=Evaluations)
     hacking: Hacking = field(default_factory=Hacking)
 
-    def take(self, attempt: int, points: Iterable[Point]) -> list[Finding]:
-        """What a batch of an attempt's points says, in their order."""
+    def take(self, attempt: int, points: Iterable[Point], began: float = 0.0) -> list[Finding]:
+        """What a batch of points says, in their order, of the attempt that ``began`` then (Unix seconds)."""
         if attempt != self.attempt:
-            self._begin(attempt)
+            self._begin(attempt, began)
         found: list[Finding] = []
         for point in points:
             if self._is_new(point):
@@ -81,12 +84,15 @@ class Watch:
             return [self.not_finite, self.slow, self.hacking, self.evaluations]
         return [self.not_finite, self.loss, self.slow, self.evaluations]
 
-    def _begin(self, attempt: int) -> None:
-        self.attempt, self.steps, self.last_at = attempt, {}, None
+    def _begin(self, attempt: int, began: float) -> None:
+        self.seen_before, self.steps = {**self.seen_before, **self.steps}, {}
+        self.attempt, self.began, self.last_at = attempt, began, None
         for rule in self._rules():
             rule.begin_again()
 
     def _is_new(self, point: Point) -> bool:
+        if self._is_of_before(point) and point.step <= self.seen_before.get(point.name, -1):
+            return False
         known = self.steps.get(point.name)
         if known is None:
             if len(self.steps) >= MOST_SERIES:
@@ -97,8 +103,11 @@ class Watch:
         self.steps[point.name] = point.step
         return True
 
+    def _is_of_before(self, point: Point) -> bool:
+        return point.at is not None and point.at < self.began
+
     def _time(self, point: Point) -> None:
-        if point.at is None:
+        if point.at is None or self._is_of_before(point):
             return
         if self.last_at is not None and point.at > self.last_at + 0.001:
             self.gaps.absorb(point.at - self.last_at)
