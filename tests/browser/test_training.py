@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db.models import Max
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tests.faults.jobs_fleet import Fleet, running_fleet, wait_for
 from tests.tilth.published import publish
-from tests.training.launching import checkpoint, launched, metrics, prose, with_state
+from tests.training.launching import checkpoint, launched, metrics, pretraining, prose, with_state
 from tests.training.measuring import evaluation, figure, quiz
 from tilth.datasets.schemas import row_id
 from tilth.jobs.models import Attempt, JobMetric
 from tilth.storage import Storage
+from training.llm.checkpoints import States
 from training.models.runs import Run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -126,6 +128,57 @@ def test_a_run_is_paused_resumed_and_cancelled(fleet: Fleet, storage: Storage, p
     page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
     state(page, "cancelled")
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
+
+
+@pytest.mark.full
+def test_a_run_at_work_is_paused_goes_on_and_is_cancelled_from_its_page(
+    live_server: object, storage: Storage, page_for: PageFor, shoot: Shoot, tmp_path: Path, settings: object
+) -> None:
+    run = pretraining(
+        storage, tmp_path / "words", steps=10**6, checkpoint_every=20, save_every=10**6, log_every=5
+    )
+    page = page_for("researcher")
+    with running_fleet(tmp_path, storage, settings) as fleet:
+        fleet.worker(TILTH_JOBS_GRACE="60")
+        page.goto(reverse("training:run", args=[run.pk]))
+        first = f"checkpoint:{run.pk}/20"
+        expect(page.locator("#live").get_by_role("link", name=first)).to_be_visible(timeout=SOON)
+        page.get_by_role("button", name="Pause").click()
+        state(page, "paused")
+        expect(page.locator("#live")).to_contain_text("Resume goes on from where it saved")
+        paused_at = saved(storage, run)
+        page.get_by_role("button", name="Resume").click()
+        wait_for(lambda: newest_step(run) > paused_at, "it goes on from where it saved")
+        assert run.job.attempts.count() == 2
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
+        state(page, "cancelled")
+    expect(page.locator("#live")).to_contain_text(
+        "Its checkpoints stay; Retry goes on from the last saved state"
+    )
+    expect(page.locator("#live").get_by_role("link", name=first)).to_be_visible()
+    cancelled_at = saved(storage, run)
+    assert cancelled_at > paused_at and cancelled_at >= newest_step(run)
+    page.reload()
+    area = page.locator('[data-curve="loss"][data-drawn]')
+    expect(area).to_be_visible()
+    steps = area.evaluate("area => area.data.filter(trace => !trace.opacity)[0].x")
+    assert steps[-1] >= newest_step(run) - 5 > paused_at, "the curve stays whole"
+    assert list(run.job.attempts.order_by("number").values_list("state", "reason")) == [
+        ("paused", ""),
+        ("cancelled", ""),
+    ]
+    shoot(page, "training-cancelled")
+
+
+def saved(storage: Storage, run: Run) -> int:
+    """The step of a run's newest state."""
+    return States(storage, run.job.prefix).steps()[-1]
+
+
+def newest_step(run: Run) -> int:
+    """The last step of its curve."""
+    return run.job.metrics.filter(name="loss").aggregate(step=Max("step"))["step"]
 
 
 def loss(first: int, last: int, start: float = 4.0) -> dict[int, float | None]:

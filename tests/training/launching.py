@@ -59,21 +59,24 @@ def checked(storage: Storage, **changes: Any) -> Run:
 
 
 @transaction.atomic
-def pretraining(storage: Storage, folder: Path, **settings: Any) -> Run:
-    """A queued pretraining of a tiny model on ``prose@1``, with a tokenizer that has read it; ``folder`` is scratch."""
+def tokenizer(storage: Storage, folder: Path) -> Checkpoint:
+    """A tokenizer that has read ``prose@1``, stored as a checkpoint; ``folder`` is scratch."""
     words = launched(storage, name="Words")
     pretokens.save(pretokens.train(sentences(200), 384), folder, 64)
     known = {"tokenizer_hash": tokenizer_hash(folder), "template_hash": template_hash(folder)}
-    stored = store(
-        storage, folder, Stored(run=words.pk, step=0, stage="tokenizer", holds="tokenizer", **known), 1
-    )
-    checkpoints.register(ACTOR, words, 0)
+    made = Stored(run=words.pk, step=0, stage="tokenizer", holds="tokenizer", **known)
+    store(storage, folder, made, 1)
     runs.cancel(ACTOR, words)
-    gpus = settings.pop("gpus", 0)
+    return checkpoints.register(ACTOR, words, 0)
+
+
+def pretraining(storage: Storage, folder: Path, gpus: int = 0, **settings: Any) -> Run:
+    """A queued pretraining of a tiny model on ``prose@1``, with a tokenizer made in ``folder``."""
+    words = tokenizer(storage, folder)
     return launched(
         storage,
         stage="pretrain",
-        tokenizer=stored.reference,
+        tokenizer=words.reference,
         settings=settings,
         name="Pretraining",
         gpus=gpus,

@@ -73,7 +73,7 @@ def test_a_run_without_a_name_is_called_by_what_it_reads(storage: Storage):
     ("changes", "field", "says"),
     [
         ({"stage": "teach"}, "stage", "no stage 'teach'"),
-        ({"preset": "huge"}, "preset", "default, smoke, large"),
+        ({"preset": "huge"}, "preset", "default, smoke, small, large"),
         ({"inputs": ()}, "dataset", "needs a dataset of documents"),
         ({"inputs": (Input("nothing@1"),)}, "dataset", "no dataset version nothing@1"),
         ({"inputs": (Input("prose"),)}, "dataset", "not a reference"),

@@ -9,7 +9,7 @@ from tilth.accounts.actors import Actor
 from tilth.errors import TilthError
 from tilth.jobs.runner import print_progress, run_or_follow
 from training.ablating import Arm, WantedAblation, ablatable
-from training.ablations import in_json, report
+from training.ablations import Report, in_json, report
 from training.actions.ablations import launch
 from training.launch import Wanted, ready_stage
 from training.llm.config import read_assignments
@@ -61,14 +61,20 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Launch, wait where asked, print."""
+        """Launch, wait where asked, print; what was waited for and gave no value is a fault."""
         try:
             ablation = launch(ACTOR, wanted(options))
-            if options["wait"]:
-                self.wait(ablation, options)
         except TilthError as error:
             raise CommandError(error.message) from error
+        if options["wait"]:
+            self.wait(ablation, options)
         found = report(ablation)
+        self.print(ablation, found, options)
+        if options["wait"] and (found.missing or found.pending):
+            raise CommandError(incomplete(ablation, found))
+
+    def print(self, ablation: Ablation, found: Report, options: dict[str, Any]) -> None:
+        """What was found by now."""
         if options["json"]:
             self.stdout.write(json.dumps({"ablation": ablation.reference, **in_json(ablation, found)}))
             return
@@ -81,19 +87,36 @@ class Command(BaseCommand):
     def wait(self, ablation: Ablation, options: dict[str, Any]) -> None:
         """Carry out the runs and their evaluations; one that fails is missing, and the others go on."""
         tell = None if options["json"] else print_progress
-        for cell in ablation.cells.order_by("pk"):
-            self.follow(cell.run_id, tell)
-        for row in AblationEvaluation.objects.filter(cell__ablation=ablation).order_by("pk"):
-            self.follow(row.run_id, tell)
+        evaluations = AblationEvaluation.objects.filter(cell__ablation=ablation)
+        try:
+            for runs in (ablation.cells, evaluations):
+                for pk in runs.order_by("pk").values_list("run", flat=True):
+                    self.follow(pk, tell)
+        except KeyboardInterrupt:
+            self.stderr.write(
+                f"{ablation.reference} was left: what ran here is cancelled, the other runs stay as they are."
+            )
+            raise
 
     def follow(self, pk: int, tell: Any) -> None:
-        """Check a run and carry it out."""
-        run = Run.objects.with_objects().get(pk=pk)
-        if run.preflight is not None:
-            run_or_follow(run.preflight, tell)
-        run = Run.objects.with_objects().get(pk=pk)
-        if run.job is not None:
-            run_or_follow(run.job, tell)
+        """Check a run and carry it out; where that cannot be done here, say why."""
+        try:
+            run = Run.objects.with_objects().get(pk=pk)
+            if run.preflight is not None:
+                run_or_follow(run.preflight, tell)
+            run = Run.objects.with_objects().get(pk=pk)
+            if run.job is not None:
+                run_or_follow(run.job, tell)
+        except TilthError as error:
+            self.stderr.write(f"run:{pk}: {error.message}")
+
+
+def incomplete(ablation: Ablation, found: Report) -> str:
+    """Which runs have no value, and why."""
+    gaps = [f"{value.run.reference} {value.run.name}: {value.why}" for value in found.missing]
+    waiting = [f"{found.pending} not ended"] if found.pending else []
+    said = "; ".join([*gaps, *waiting])
+    return f"{ablation.reference}: {len(gaps) + found.pending} of {found.total} runs gave no value: {said}"
 
 
 def wanted(options: dict[str, Any]) -> WantedAblation:
