@@ -121,7 +121,7 @@ class Design:
 
 def ablatable() -> list[Stage]:
     """The stages whose runs can be compared: those that train a model on data."""
-    return [found for found in offered() if found.train and found.evals and not found.makes_rows]
+    return [found for found in offered() if found.can_be_measured]
 
 
 def design(wanted: WantedAblation) -> Design:
@@ -215,5 +215,6 @@ def _cells(wanted: WantedAblation, sizes: tuple[Size, ...], seeds: tuple[int, ..
                     inputs=(*arm.inputs, *held),
                     base=size.base or wanted.common.base,
                     settings={**wanted.common.settings, **size.settings, "seed": seed},
+                    measures="none",  # the ablation does it itself, once a run has ended well
                 )
                 yield Cell(number, place, turn, asked)

@@ -1,9 +1,9 @@
-"""Training over the API: stages, runs from launch to their end, curves, checkpoints."""
+"""Training over the API: stages, runs from launch to their end, curves."""
 
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
 from ninja import Query, Router, Schema, Status
 
 from tilth.accounts.api_auth import bearer
@@ -13,23 +13,23 @@ from training.ablation_api import router as ablations
 from training.actions import preflight
 from training.actions import runs as actions
 from training.alert_api import router as alerts
+from training.checkpoint_api import router as checkpoints
 from training.estimates import Estimate, estimate
 from training.launch import HOLDS, Input, Wanted, check, offered
 from training.llm.config import settings_of
 from training.llm.presets import presets_of
 from training.llm.stages import Stage
-from training.models.checkpoints import Checkpoint
 from training.models.runs import RUN_STATES, Run
 from training.preflight import brief, whole
 from training.retention_api import router as retention
 from training.series import overlay
-from training.views.checkpoints import folder_response
-from training.views.common import find_checkpoint, find_run
+from training.views.common import find_run
 
 router = Router(tags=["training"])
 router.add_router("", ablations)
 router.add_router("", alerts)
 router.add_router("", retention)
+router.add_router("", checkpoints)
 MOST = 200
 
 
@@ -99,7 +99,10 @@ class InputIn(Schema):
 
 
 class LaunchIn(Schema):
-    """What to run. ``settings`` replace the preset's, by name; ``gpus`` is the preset's where not given."""
+    """What to run. ``settings`` replace the preset's, by name; ``gpus`` is the preset's where not given.
+
+    ``measures`` (last, each, none) says which checkpoints are measured on the inputs of the role eval.
+    """
 
     stage: str
     name: str = ""
@@ -110,13 +113,14 @@ class LaunchIn(Schema):
     reference_model: str = ""
     reward_model: str = ""
     output: str = ""
+    measures: str | None = None
     settings: dict[str, Any] = {}
     gpus: int | None = None
     priority: int = 0
 
     def wanted(self) -> Wanted:
         """The same as the actions take it."""
-        plain = ("stage", "name", "preset", *HOLDS, "output", "settings", "gpus", "priority")
+        plain = ("stage", "name", "preset", *HOLDS, "output", "measures", "settings", "gpus", "priority")
         inputs = tuple(Input(item.reference, item.role, item.weight, item.epochs) for item in self.inputs)
         return Wanted(inputs=inputs, **{name: getattr(self, name) for name in plain})
 
@@ -131,13 +135,14 @@ class CloneIn(Schema):
     reference_model: str | None = None
     reward_model: str | None = None
     output: str | None = None
+    measures: str | None = None
     settings: dict[str, Any] = {}
     gpus: int | None = None
     priority: int | None = None
 
     def changes(self) -> dict[str, Any]:
         """The given ones as the action takes them."""
-        names = ("name", *HOLDS, "output", "gpus", "priority")
+        names = ("name", *HOLDS, "output", "measures", "gpus", "priority")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.inputs is not None:
             given["inputs"] = tuple(Input(i.reference, i.role, i.weight, i.epochs) for i in self.inputs)
@@ -170,6 +175,8 @@ class RunOut(Schema):
     seed: int
     inputs: list[dict[str, Any]]
     parts: dict[str, str]
+    measures: str
+    measured: str | None
     parent: str | None
     version: str | None
     preflight: str | None
@@ -187,6 +194,11 @@ class RunOut(Schema):
     def resolve_parts(run: Run) -> dict[str, str]:
         """The checkpoints that it starts from or uses, by role."""
         return {role: part.reference for role, part in run.parts.items()}
+
+    @staticmethod
+    def resolve_measured(run: Run) -> str | None:
+        """The checkpoint that it was launched to measure because the run of that one asked for it."""
+        return run.measured.reference if run.measured else None
 
     @staticmethod
     def resolve_parent(run: Run) -> str | None:
@@ -237,33 +249,6 @@ class RunOut(Schema):
     def resolve_checkpoints(run: Run) -> list[str]:
         """References of its checkpoints, by step."""
         return [checkpoint.reference for checkpoint in run.checkpoints.all()]
-
-
-class CheckpointOut(Schema):
-    """A checkpoint as the API shows it."""
-
-    reference: str
-    run: str
-    step: int
-    state: str
-    holds: str
-    bytes: int
-    tokens: int
-    parameters: int
-    architecture: str
-    context: int
-    licence: str
-    tokenizer_hash: str
-    template_hash: str
-    manifest_sha256: str
-    metrics: dict[str, Any]
-    record: dict[str, Any]
-    created_at: datetime
-
-    @staticmethod
-    def resolve_run(checkpoint: Checkpoint) -> str:
-        """The run that made it."""
-        return checkpoint.run.reference
 
 
 class RunWindow(Schema):
@@ -364,27 +349,3 @@ def clone_run(request: HttpRequest, pk: int, payload: CloneIn) -> Status:
     """Launch a run again with changes."""
     actor = request.auth  # type: ignore[attr-defined]
     return Status(201, actions.clone(actor, find_run(pk), **payload.changes()))
-
-
-@router.get("/training/checkpoints", auth=bearer("models.view"), response=list[CheckpointOut])
-def list_checkpoints(
-    request: HttpRequest, holds: str = "", offset: int = 0, limit: int = 50
-) -> list[Checkpoint]:
-    """Checkpoints whose files are there, of the newest run first; ``holds`` is model, tokenizer or adapter."""
-    found = Checkpoint.objects.kept()
-    if holds:
-        found = found.filter(holds=holds)
-    start = max(0, offset)
-    return list(found[start : start + max(1, min(limit, MOST))])
-
-
-@router.get("/training/checkpoints/{int:run}/{int:step}", auth=bearer("models.view"), response=CheckpointOut)
-def get_checkpoint(request: HttpRequest, run: int, step: int) -> Checkpoint:
-    """One checkpoint, whether its files are still there or not."""
-    return find_checkpoint(run, step)
-
-
-@router.get("/training/checkpoints/{int:run}/{int:step}/download", auth=bearer("models.view"))
-def download_checkpoint(request: HttpRequest, run: int, step: int) -> HttpResponseBase:
-    """A zip with the checkpoint in Hugging Face's layout and its model card."""
-    return folder_response(request.auth, find_checkpoint(run, step))  # type: ignore[attr-defined]

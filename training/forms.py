@@ -15,7 +15,7 @@ from training.llm.config import Setting, parse, settings_of
 from training.llm.presets import preset, presets_of
 from training.llm.stages import STAGES, Stage
 from training.models.checkpoints import Checkpoint
-from training.models.runs import RUN_STATES, Run, RunQuerySet
+from training.models.runs import RUN_STATES, Measures, Run, RunQuerySet
 from training.titles import title
 
 ACTIVE = "active"
@@ -116,6 +116,13 @@ class LaunchForm(forms.Form):
                     required=False,
                     choices=[("", "None"), *_version_choices(kinds_of(stage, role))],
                 )
+        if stage.can_be_measured:
+            self.fields["measures"] = forms.ChoiceField(
+                label="Measure on the evaluation data",
+                required=False,
+                choices=Measures.choices,
+                help_text="By runs of their own, with the usual settings of an evaluation.",
+            )
 
     @property
     def parts(self) -> list[forms.BoundField]:
@@ -125,7 +132,7 @@ class LaunchForm(forms.Form):
     @property
     def held(self) -> list[forms.BoundField]:
         """The fields that choose data beside what it reads in the first place."""
-        return [self[name] for name in HELD if name in self.fields]
+        return [self[name] for name in (*HELD, "measures") if name in self.fields]
 
     @property
     def how(self) -> list[forms.BoundField]:
@@ -188,6 +195,7 @@ class LaunchForm(forms.Form):
             inputs=(*inputs, *held),
             **{role: data.get(role) or "" for role in HOLDS},
             output=data.get("output") or "",
+            measures=(data.get("measures") or None) if data.get("eval") else None,
             settings=data["settings"],
             gpus=data["gpus"],
             priority=data["priority"],
@@ -229,10 +237,11 @@ def initial_of(run: Run) -> dict[str, Any]:
     primary = run.stage_info.role
     held = {item["role"]: item["reference"] for item in run.inputs if item["role"] != primary}
     output = {"output": run.version.dataset.name} if run.version else {}
+    measures = {"measures": run.measures} if "eval" in held else {}
     parts = {role: part.reference for role, part in run.parts.items()}
     values = {f"{PREFIX}{name}": value for name, value in run.config.items()}
     job = {"gpus": run.gpus, "priority": run.priority}
-    return {"name": run.name, "preset": run.preset, **output, **held, **parts, **values, **job}
+    return {"name": run.name, "preset": run.preset, **output, **measures, **held, **parts, **values, **job}
 
 
 def _weight(row: Mapping[str, str]) -> float:

@@ -18,7 +18,7 @@ from tilth.jobs.models import Job
 from tilth.jobs.registry import JobKind, register, register_round
 from tilth.storage import Storage
 from training import extra, notices
-from training.actions import ablations, alerts, preflight, retention
+from training.actions import ablations, alerts, measuring, preflight, retention
 from training.actions.checkpoints import PRUNING, reconcile
 from training.actions.runs import settle_cost
 from training.llm.stages import stage
@@ -46,14 +46,16 @@ def take_in(job: Job, artifact: dict[str, Any]) -> None:
     run = Run.objects.filter(job=job).first()
     if run is not None and artifact["name"].startswith(f"checkpoint:{run.pk}/"):
         reconcile(ACTOR, run)
+        measuring.measure(ACTOR, run)
         retention.prune_automatically(run)
 
 
-def close(job: Job) -> None:
+def close(job: Job, well: bool = False) -> None:
     """The run has ended, one way or another: see that every checkpoint has its row, and what it cost."""
     run = Run.objects.filter(job=job).first()
     if run is not None:
         reconcile(ACTOR, run)
+        measuring.measure(ACTOR, run, ended=well)
         retention.prune_automatically(run)
         settle_cost(run)
 
@@ -65,7 +67,7 @@ def finish(job: Job, result: dict[str, Any]) -> None:
         _publish(run, run.version, job, result)
     if run is not None:
         alerts.watch_evaluation(run, result)
-    close(job)
+    close(job, well=True)
     if run is not None:
         ablations.evaluate(ACTOR, run)
 

@@ -19,8 +19,9 @@ from training.llm.configs.tooling import check_searched
 from training.llm.presets import Preset, preset, presets_of
 from training.llm.spec import Part, Source, Spec
 from training.llm.stages import STAGES, Stage, stage
+from training.measures import measures_of
 from training.models.checkpoints import Checkpoint
-from training.models.runs import Run
+from training.models.runs import Measures, Run
 
 ROLES = ("train", "validation", "eval", "search")
 HOLDS: dict[str, tuple[str, ...]] = {
@@ -73,7 +74,8 @@ class Wanted:
     """What somebody asks for. References are texts; ``settings`` replace the preset's, by name.
 
     ``gpus`` is the preset's where not given; ``output`` names the dataset that gets the rows of a stage which
-    makes some.
+    makes some; ``measures`` is one of :class:`Measures`, the last checkpoint where it is not given and there is
+    something to measure on.
     """
 
     stage: str
@@ -85,6 +87,7 @@ class Wanted:
     reference_model: str = ""
     reward_model: str = ""
     output: str = ""
+    measures: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     gpus: int | None = None
     priority: int = 0
@@ -105,6 +108,7 @@ class Plan:
     reference_model: Checkpoint | None
     reward_model: Checkpoint | None
     output: str
+    measures: Measures
     gpus: int
     priority: int
 
@@ -143,6 +147,9 @@ def check(wanted: Wanted) -> Plan:
         versions=tuple(version for _, version in read),
         **parts,
         output=_output(found, wanted.output.strip()),
+        measures=measures_of(
+            found, wanted.measures, [source.kind for source, _ in read if source.role == "eval"]
+        ),
         gpus=_gpus(chosen.gpus if wanted.gpus is None else wanted.gpus, found, config),
         priority=_priority(wanted.priority),
     )
@@ -196,6 +203,7 @@ def wanted_of(run: Run) -> Wanted:
         ),
         **{role: part.reference for role, part in run.parts.items()},
         output=run.version.dataset.name if run.version else "",
+        measures=run.measures if any(item["role"] == "eval" for item in run.inputs) else None,
         settings=run.config,
         gpus=run.gpus,
         priority=run.priority,

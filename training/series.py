@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from django.db.models import Avg, Count, F, Max, Min, Q
 
-from tilth.jobs.models import Job, JobMetric
+from tilth.jobs.models import Job, JobMetric, JobState
+from training.by_step import evaluations_of, figures_of
 from training.estimates import flops_per_token, tokens_per_step
 from training.models.runs import Run
 
@@ -79,17 +80,41 @@ def points(job: Job) -> Iterator[tuple[str, int, float | None, datetime | None, 
 
 def overlay(runs: Iterable[Run]) -> list[dict[str, Any]]:
     """Runs with their curves as the page's script draws them; each x axis that can be told."""
-    return [_drawn(run) for run in runs]
+    listed = list(runs)
+    evaluations = evaluations_of(listed)
+    return [_drawn(run, _measured(evaluations[run.pk])) for run in listed]
 
 
 def stamp(runs: Iterable[Run]) -> str:
-    """Changes with every new point of these runs."""
-    newest = JobMetric.objects.filter(job__in=[run.job_id for run in runs]).aggregate(newest=Max("pk"))
-    return str(newest["newest"] or 0)
+    """Changes with every new point of these runs, and with every evaluation of their checkpoints that has ended well."""
+    listed = list(runs)
+    newest = JobMetric.objects.filter(job__in=[run.job_id for run in listed]).aggregate(newest=Max("pk"))
+    measured = Run.objects.filter(measured__run__in=listed, job__state=JobState.SUCCEEDED).count()
+    return f"{newest['newest'] or 0}-{measured}"
 
 
-def _drawn(run: Run) -> dict[str, Any]:
-    found = curves(run.job) if run.job else []
+def is_live(runs: Iterable[Run]) -> bool:
+    """Whether these runs, or the evaluations of their checkpoints, have points to come."""
+    listed = list(runs)
+    moving = any(run.is_moving for run in listed)
+    return moving or Run.objects.under_way().filter(measured__run__in=listed).exists()
+
+
+def _measured(evaluations: Iterable[Run]) -> list[Curve]:
+    """The figures of a run's checkpoints as curves, each point at the time its checkpoint was stored."""
+    found: dict[str, Curve] = {}
+    for evaluation in evaluations:
+        for name, value in figures_of(evaluation).items():
+            if evaluation.measured is not None:
+                curve = found.setdefault(name, Curve(name))
+                curve.steps.append(evaluation.measured.step)
+                curve.values.append(value)
+                curve.times.append(evaluation.measured.created_at)
+    return list(found.values())
+
+
+def _drawn(run: Run, measured: list[Curve]) -> dict[str, Any]:
+    found = [*(curves(run.job) if run.job else []), *measured]
     started = run.job.started_at if run.job else None
     tokens = next((curve for curve in found if curve.name == TOKENS and curve.steps), None)
     each, flops = tokens_per_step(run), flops_per_token(run)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 
 from tilth.accounts.models import AuditEntry
 from tilth.datasets.models import Lineage
+from tilth.jobs.models import JobState
+from training.models.runs import Run
 
 Uses = dict[str, list[str]]
 Finder = Callable[[list[str]], Uses]
@@ -31,10 +33,21 @@ def uses_of(references: Iterable[str]) -> Uses:
 
 def _lineage(references: list[str]) -> Uses:
     edges = Lineage.objects.filter(parent__in=references).order_by("pk")
+    listed = list(edges.values_list("parent", "child"))
+    done = _done(child for _, child in listed)
     found: Uses = {}
-    for parent, child in edges.values_list("parent", "child"):
+    for parent, child in listed:
+        if child in done:
+            continue
         found.setdefault(parent, []).append(f"used by {child}")
     return found
+
+
+def _done(children: Iterable[str]) -> set[str]:
+    """Evaluations that a run had asked for and that have ended well: their figures stay without the files."""
+    numbers = [int(key) for child in children if (key := child.removeprefix("run:")).isdecimal()]
+    ended = Run.objects.filter(pk__in=numbers, job__state=JobState.SUCCEEDED).exclude(measured=None)
+    return {run.reference for run in ended}
 
 
 def _downloads(references: list[str]) -> Uses:

@@ -19,6 +19,7 @@ from tilth.datasets.schemas import row_id
 from tilth.jobs.models import Attempt, JobMetric
 from tilth.storage import Storage
 from training.llm.checkpoints import States
+from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -267,6 +268,7 @@ def measured(storage: Storage, *runs: Run) -> None:
         model = checkpoint(run, 40, "model")
         spread = {"accuracy": figure(0.4 + 0.2 * n), "accuracy_by_byte": figure(0.45 + 0.05 * n)}
         evaluation(storage, model, spread)
+        Checkpoint.objects.filter(pk=model.pk).update(state="pruned")  # it has no files to show
 
 
 def test_every_page_is_accessible_and_fits(storage: Storage, page_for: PageFor, shoot: Shoot) -> None:

@@ -12,6 +12,7 @@ from tilth.datasets.schemas import row_id
 from tilth.datasets.writer import DatasetWriter
 from tilth.storage import Storage
 from training.launch import Input
+from training.llm.checkpoints import Checkpoint as Stored
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
 
@@ -29,6 +30,12 @@ def figure(value: float | None, spread: float | None = 0.05, count: int = 400) -
     if value is None or spread is None:
         return {"value": value, "count": count}
     return {"value": value, "low": value - spread, "high": value + spread, "count": count}
+
+
+def store_model(storage: Storage, run: Run, step: int, **fields: Any) -> None:
+    """What a program leaves when it has stored a checkpoint, without weights."""
+    kept = Stored(run=run.pk, step=step, stage=run.stage, holds="model", **fields)
+    storage.write_json(f"checkpoints/{run.pk}/{step}/checkpoint.json", kept.to_json())
 
 
 def evaluation(

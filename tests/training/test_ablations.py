@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from tests.training.ablating import asked, end, end_all, prepare
 from tests.training.launching import ACTOR, checkpoint, with_state
-from tests.training.measuring import quiz
+from tests.training.measuring import quiz, store_model
 from tilth.accounts.models import AuditEntry
 from tilth.datasets.models import DatasetVersion, Lineage
 from tilth.errors import Conflict, TilthError
@@ -26,7 +26,6 @@ from training.ablating import Arm, design
 from training.ablations import report
 from training.actions import ablations
 from training.launch import Input
-from training.llm.checkpoints import Checkpoint as Stored
 from training.models.ablations import Ablation, AblationEvaluation
 from training.models.runs import Run
 
@@ -209,11 +208,6 @@ def test_two_sizes_show_the_trend(storage: Storage, client: Client):
     assert report(made).trends == []
 
 
-def stored(storage: Storage, run: Run, step: int) -> None:
-    kept = Stored(run=run.pk, step=step, stage="pretrain", holds="model")
-    storage.write_json(f"checkpoints/{run.pk}/{step}/checkpoint.json", kept.to_json())
-
-
 def with_evals(storage: Storage) -> Ablation:
     quiz(storage)
     return ablations.launch(
@@ -226,7 +220,7 @@ def test_checkpoints_are_measured_when_a_run_has_ended_well(storage: Storage):
     made = with_evals(storage)
     run = end(made.cells.first().run, 1.0)
     for step in (30, 60):
-        stored(storage, run, step)
+        store_model(storage, run, step)
     for _ in range(2):  # what is announced twice is measured once
         jobs.finish(run.job, {})
     rows = AblationEvaluation.objects.filter(cell=made.cells.first()).order_by("checkpoint__step")

@@ -1,23 +1,18 @@
 """Launching an ablation whole, and measuring the checkpoints of its runs as they end."""
 
-import logging
-
 from django.db import transaction
 
 from tilth.accounts import audit
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
 from tilth.datasets.models import Lineage
-from tilth.errors import TilthError
 from tilth.text.storable import storable
 from training.ablating import Design, WantedAblation, design
+from training.actions.measuring import launch_each
 from training.actions.runs import launch as launch_run
-from training.launch import Input, Wanted
 from training.models.ablations import Ablation, AblationCell, AblationEvaluation
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
-
-logger = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -54,40 +49,19 @@ def launch(actor: Actor, wanted: WantedAblation) -> Ablation:
 def evaluate(actor: Actor, run: Run) -> list[Run]:
     """Launch what an ablation measures on the checkpoints of a run that has ended well; those launched now.
 
-    A checkpoint is measured once, however often this is called. What cannot be launched is missing from the
-    ablation's page, and does not undo the run.
+    What cannot be launched is missing from the ablation's page.
     """
     cell = AblationCell.objects.select_related("ablation").filter(run=run).first()
     if cell is None or not cell.ablation.evals:
         return []
-    waiting = run.checkpoints.filter(
-        state=Checkpoint.State.KEPT, holds="model", ablation_evaluation=None
-    ).order_by("step")
-    made = []
-    for checkpoint in waiting:
-        try:
-            made.append(_measure(actor, cell, checkpoint))
-        except TilthError as error:
-            logger.warning("%s is not measured: %s", checkpoint.reference, error.message)
-    return made
-
-
-@transaction.atomic
-def _measure(actor: Actor, cell: AblationCell, checkpoint: Checkpoint) -> Run:
     ablation = cell.ablation
-    wanted = Wanted(
-        stage="evaluate",
-        name=f"{cell.run.name[:150]} · step {checkpoint.step}",
-        inputs=tuple(Input(reference, "eval") for reference in ablation.evals),
-        base=checkpoint.reference,
-        settings=ablation.eval_settings,
-        gpus=min(1, cell.run.gpus),
-        priority=cell.run.priority,
-    )
-    run = launch_run(actor, wanted)
-    AblationEvaluation.objects.create(cell=cell, checkpoint=checkpoint, run=run)
-    Lineage.objects.create(child=ablation.reference, parent=run.reference, relation="compares_run")
-    return run
+
+    def note(checkpoint: Checkpoint, made: Run) -> None:
+        AblationEvaluation.objects.create(cell=cell, checkpoint=checkpoint, run=made)
+        Lineage.objects.create(child=ablation.reference, parent=made.reference, relation="compares_run")
+
+    waiting = run.checkpoints.filter(ablation_evaluation=None)
+    return launch_each(actor, waiting, ablation.evals, ablation.eval_settings, note)
 
 
 def _row(actor: Actor, planned: Design) -> Ablation:

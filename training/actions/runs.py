@@ -37,8 +37,13 @@ USES = {
 
 
 @transaction.atomic
-def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
-    """Check what is wanted, write the run down and begin its preflight; raises the first fault."""
+def launch(
+    actor: Actor, wanted: Wanted, parent: Run | None = None, measured: Checkpoint | None = None
+) -> Run:
+    """Check what is wanted, write the run down and begin its preflight; raises the first fault.
+
+    One that was launched because a run asked for its checkpoint to be ``measured`` belongs to who owns that run.
+    """
     require(actor, "training.run")
     plan = check(wanted)
     run = Run.objects.create(
@@ -54,9 +59,11 @@ def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
         reward_model=plan.reward_model,
         gpus=plan.gpus,
         priority=plan.priority,
+        measures=plan.measures,
+        measured=measured,
         parent=parent,
         gpu_hour_price=settings.GPU_HOUR_PRICE,
-        created_by=actor.user,
+        created_by=measured.run.created_by if measured else actor.user,
     )
     _hold(plan)
     begin(actor, run)
@@ -79,6 +86,8 @@ def launch(actor: Actor, wanted: Wanted, parent: Run | None = None) -> Run:
 def clone(actor: Actor, run: Run, **changes: Any) -> Run:
     """Launch a run again with some of what was wanted changed; ``settings`` replace single settings."""
     wanted = wanted_of(run)
+    if "inputs" in changes and not any(item.role == "eval" for item in changes["inputs"]):
+        changes.setdefault("measures", None)
     changed = {**wanted.settings, **changes.pop("settings", {})}
     return launch(actor, replace(wanted, settings=changed, **changes), parent=run)
 

@@ -68,6 +68,11 @@ class Stage:
         return self.makes != "checkpoint"
 
     @property
+    def can_be_measured(self) -> bool:
+        """Whether it trains a model on data, so that what it makes can be measured and compared."""
+        return bool(self.train and self.evals) and not self.makes_rows
+
+    @property
     def is_ready(self) -> bool:
         """Whether its program is there to be run."""
         return find_spec(self.program) is not None

@@ -30,6 +30,14 @@ CHECKED_STATES: dict[str, str] = {
 RUN_STATES = [*JobState.choices, (CHECKING, "Checking"), (STOPPED, "Stopped by preflight")]
 
 
+class Measures(models.TextChoices):
+    """Which checkpoints of a run are measured on its evaluation data, by runs of their own."""
+
+    LAST = "last", "The last checkpoint"
+    EACH = "each", "Each checkpoint"
+    NONE = "none", "None: it is only looked for in what is trained on"
+
+
 class RunQuerySet(models.QuerySet["Run"]):
     """Reads of runs."""
 
@@ -40,6 +48,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             "preflight",
             "created_by",
             "parent",
+            "measured__run",
             "base__run",
             "tokenizer__run",
             "reference_model__run",
@@ -126,6 +135,19 @@ class Run(models.Model):
         on_delete=models.PROTECT,
         related_name="clones",
         help_text="the run it was cloned from",
+    )
+    measures = models.CharField(
+        max_length=4,
+        choices=Measures.choices,
+        default=Measures.NONE,
+        help_text="which of its checkpoints are measured on its evaluation data",
+    )
+    measured = models.OneToOneField(
+        "Checkpoint",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="measurement",
+        help_text="the checkpoint that it was launched to measure because its run asked for that",
     )
     gpu_hour_price = models.FloatField(
         default=0, help_text="what an hour of one GPU cost when it was launched"

@@ -13,7 +13,7 @@ from tilth.text.cells import Table
 from training.measured import tables
 from training.models.runs import Run
 from training.present import differences
-from training.series import newest_values, overlay, points, stamp
+from training.series import is_live, newest_values, overlay, points, stamp
 from training.views.common import find_run, find_runs
 
 
@@ -23,7 +23,7 @@ def series(request: HttpRequest) -> HttpResponse:
     """``{stamp, live, runs}``; 204 where nothing is new since the ``stamp`` that is sent along."""
     runs = find_runs(request.GET.getlist("run"))
     # Asked before reading: points that came with the last state are then surely among those read.
-    live = any(run.is_moving for run in runs)
+    live = is_live(runs)
     now = stamp(runs)
     if live and request.GET.get("stamp") == now:
         return HttpResponse(status=204)
@@ -58,7 +58,6 @@ def compare(request: HttpRequest) -> HttpResponse:
         "newest": [(name, [known.get(name) for known in values]) for name in names],
         "baseline": baseline,
         "evaluations": tables(runs, baseline),
-        "live": any(run.is_moving for run in runs),
     }
     return render(request, "training/compare.html", context)
 

@@ -19,6 +19,7 @@ from tilth.storage import Storage
 from training import extra
 from training.actions import preflight
 from training.actions import runs as actions
+from training.by_step import course
 from training.costs import cost_of, gpu_seconds
 from training.forms import RunFilter
 from training.models.alerts import Alert
@@ -132,6 +133,7 @@ def _live(request: HttpRequest, run: Run) -> dict[str, Any]:
         "newest": _tiles(job) if job else [],
         "alerts": run.alerts.select_related("seen_by").order_by("-pk")[:ALERTS_SHOWN],
         "pauses": pause_choices(run),
+        "course": course(run),
         "checkpoints": run.checkpoints.order_by("-step"),
         "figures": figure_rows(job.result) if job and job.result else [],
         "result": result_rows(job.result) if job and job.result else [],

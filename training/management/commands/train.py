@@ -14,7 +14,7 @@ from tilth.jobs.waiting import explain
 from training.actions.runs import launch
 from training.launch import Input, Wanted, offered, ready_stage
 from training.llm.config import read_assignments
-from training.models.runs import Run
+from training.models.runs import Measures, Run
 from training.preflight import checklist, whole, why
 
 ACTOR = Actor.system("command line")
@@ -47,6 +47,12 @@ class Command(BaseCommand):
             default=[],
             metavar="NAME@V",
             help="documents that the tool search finds passages in. Repeatable",
+        )
+        parser.add_argument(
+            "--measure",
+            choices=Measures.values,
+            dest="measures",
+            help="which checkpoints are measured on the --eval of a training (default: the last)",
         )
         parser.add_argument("--preset", default="", help="named settings to begin with")
         parser.add_argument(
@@ -148,6 +154,7 @@ def wanted(options: dict[str, Any]) -> Wanted:
         reference_model=options["reference_model"],
         reward_model=options["reward_model"],
         output=options["output"],
+        measures=options["measures"],
         settings=settings,
         gpus=options["gpus"],
         priority=options["priority"],
