@@ -23,7 +23,7 @@ PAIRED, COMBINED = "paired by item", "from both intervals"
 TASK = "task"
 """What stands for the kind of data of a task of lm-evaluation-harness."""
 ASKED = {
-    "problems": ("format", "samples", "temperature", "top_p", "max_tokens", "limit"),
+    "problems": ("format", "samples", "temperature", "top_p", "max_tokens", "tools", "tool_rounds", "limit"),
     "choices": ("format", "limit"),
     "preferences": ("format", "read by", "limit"),
     "documents": ("limit",),

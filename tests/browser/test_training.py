@@ -29,6 +29,7 @@ PHONE = {"width": 390, "height": 844}
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SOON = 120_000
 FITS = "area => area._fullLayout.width <= area.clientWidth + 1"
+NAMED = "one => [one.name, one.y.length]"
 VALUES = "area => area.data.filter(trace => !trace.opacity).map(trace => trace.y.length)"
 
 
@@ -228,6 +229,33 @@ def test_two_runs_are_laid_over_each_other(storage: Storage, page_for: PageFor, 
     expect(area).to_be_visible()
     assert area.evaluate(VALUES) == [80, 80]
     shoot(page, "training-compare")
+
+
+def test_seeds_are_one_line_in_a_band_until_each_is_asked_for(
+    storage: Storage, page_for: PageFor, shoot: Shoot
+) -> None:
+    made = []
+    for seed, start in ((0, 4.0), (1, 3.0), (2, 5.0)):
+        made.append(launched(storage, name="Words", settings={"vocabulary": 300, "seed": seed}))
+        metrics(made[-1], loss=loss(0, 80 - seed, start))
+    made.append(launched(storage, name="Larger", settings={"vocabulary": 400}))
+    metrics(made[-1], loss=loss(0, 80, 2.0))
+    for run in made:
+        with_state(run, "succeeded")
+    for scheme in ("light", "dark"):
+        page = page_for("researcher", color_scheme=scheme)
+        page.goto(reverse("training:compare") + "?" + "&".join(f"run={run.pk}" for run in made))
+        area = page.locator('[data-curve="loss"][data-drawn]')
+        expect(area).to_be_visible()
+        named = area.evaluate(f"area => area.data.filter(one => one.showlegend !== false).map({NAMED})")
+        assert named == [["Words · mean of 3 seeds (0, 1, 2)", 78], [f"run:{made[3].pk} Larger", 80]]
+        assert area.evaluate("area => area.data[1].fillcolor").endswith(", 0.2)")
+        low, high = area.evaluate("area => area.data.slice(0, 2).map(one => one.y[10])")
+        mean = area.evaluate("area => area.data[2].y[10]")
+        assert low < mean < high
+        shoot(page, f"training-seeds-{scheme}")
+    page.get_by_label("Each run alone").check()
+    assert area.evaluate(VALUES) == [80, 79, 78, 80]
 
 
 def test_datasets_are_added_to_the_form_and_taken_away(storage: Storage, page_for: PageFor) -> None:

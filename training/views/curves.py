@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from tilth.accounts.permissions import requires
 from tilth.errors import InvalidInput
 from tilth.text.cells import Table
+from training.bands import bands
 from training.measured import tables
 from training.models.runs import Run
 from training.present import differences
@@ -20,14 +21,15 @@ from training.views.common import find_run, find_runs
 @requires("models.view")
 @require_GET
 def series(request: HttpRequest) -> HttpResponse:
-    """``{stamp, live, runs}``; 204 where nothing is new since the ``stamp`` that is sent along."""
+    """``{stamp, live, runs, groups}``; 204 where nothing is new since the ``stamp`` that is sent along."""
     runs = find_runs(request.GET.getlist("run"))
     # Asked before reading: points that came with the last state are then surely among those read.
     live = is_live(runs)
     now = stamp(runs)
     if live and request.GET.get("stamp") == now:
         return HttpResponse(status=204)
-    return JsonResponse({"stamp": now, "live": live, "runs": overlay(runs)})
+    drawn = overlay(runs)
+    return JsonResponse({"stamp": now, "live": live, "runs": drawn, "groups": bands(runs, drawn)})
 
 
 @requires("models.view")
