@@ -78,26 +78,14 @@ def test_only_the_shell_reads_beyond_the_folders_that_the_operator_names(
 def test_the_form_offers_tasks_and_launches_without_a_dataset(model: Checkpoint, client_for: Any):
     client: Client = client_for("researcher")
     address = reverse("training:new") + f"?stage=evaluate&base={model.reference}"
-    page = client.get(address).content.decode()
+    response = client.get(address)
+    page, form = response.content.decode(), response.context["form"]
     assert "May stay empty where a folder of tasks is named" in page
     for name in ("tasks", "task_names", "fewshot"):
         assert f'name="set-{name}"' in page
-    sent = {
-        "stage": "evaluate",
-        "preset": "default",
-        "gpus": "0",
-        "priority": "0",
-        "base": model.reference,
-        "set-format": "auto",
-        "set-samples": "1",
-        "set-tries": "1",
-        "set-temperature": "0",
-        "set-top_p": "1",
-        "set-max_tokens": "8",
-        "set-batch": "4",
-        "set-seed": "0",
-        "set-task_names": "sums",
-    }
+    offered = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in offered.items() if value is not None}
+    sent |= {"stage": "evaluate", "base": model.reference, "set-task_names": "sums"}
     wrong = client.post(address, sent)
     assert "Name the folder" in str(wrong.context["form"].errors["set-tasks"])
     response = client.post(address, {**sent, "set-tasks": "exams", "set-fewshot": "5"})
