@@ -17,7 +17,6 @@ from tilth.errors import NotFound
 from tilth.jobs import actions as jobs
 from tilth.jobs.models import Job
 from training.models.alerts import Alert, AlertChannel
-from training.notice import MAIL, PASSWORD, SECRET, URL
 
 VERSION = 1
 
@@ -73,6 +72,8 @@ def notice(alert: Alert) -> dict[str, Any]:
 
 def environment(job: Job) -> dict[str, str]:
     """What the program must know and nobody else; raises where the channel was ended meanwhile."""
+    from training.notice import MAIL, PASSWORD, SECRET, URL  # aiohttp: only a worker that sends pays for it
+
     channel = (
         AlertChannel.objects.select_related("owner").filter(pk=job.params["channel"], ended_at=None).first()
     )

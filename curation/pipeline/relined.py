@@ -16,7 +16,6 @@ from curation.pipeline.passage import text_size, token_count
 from curation.pipeline.samples import Samples, sample_row
 from curation.pipeline.step import Drop
 from tilth.storage import Storage
-from tilth.text import minhash
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class LineRemover:
 
     def _keep(self, row: dict[str, Any], removed: NDArray[np.uint64]) -> bool:
         """Edit a row in place; whether enough of it is left."""
+        from tilth.text import minhash  # numba: only a process that reads texts pays for it
+
         size = text_size(row["text"])
         self.step.entered.add(size, token_count(size))
         if len(removed):

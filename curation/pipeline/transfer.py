@@ -13,15 +13,16 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import aiohttp
 import fsspec
-from fsspec.implementations.http import HTTPFileSystem
 
 from curation.pipeline.access import Access
 from curation.pipeline.backoff import Backoff
 from tilth.errors import NotFound, TilthError
+
+if TYPE_CHECKING:
+    from fsspec.implementations.http import HTTPFileSystem
 
 BUSY = {429, 500, 502, 503, 504, 520, 522, 524}
 GONE = {404, 410}
@@ -168,8 +169,11 @@ def check_bucket(url: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _http(access: Access, process: int) -> HTTPFileSystem:
+def _http(access: Access, process: int) -> "HTTPFileSystem":
     """One file system per process: its event loop does not survive a fork. Compressed files stay compressed."""
+    import aiohttp  # only a process that fetches pays for it
+    from fsspec.implementations.http import HTTPFileSystem
+
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=access.timeout, sock_read=access.timeout)
     return HTTPFileSystem(
         get_client=access.guard.client(),
@@ -239,6 +243,8 @@ def _skip(body: IO[bytes], count: int) -> None:
 
 def _judge(url: str, fault: Exception) -> TilthError:
     """What a fault means for the reader, and whether trying again can help."""
+    from aiohttp import ClientError  # as above
+
     if isinstance(fault, TilthError):
         return fault
     status = getattr(fault, "status", None)
@@ -249,7 +255,7 @@ def _judge(url: str, fault: Exception) -> TilthError:
         return TransferFailed(f"{url} cannot be read: {why}", retryable=False)
     if status is not None:
         return TransferFailed(f"{url}: the server is busy or broken (it answered {status}); try again later")
-    if isinstance(fault, OSError | aiohttp.ClientError | asyncio.TimeoutError | EOFError):
+    if isinstance(fault, OSError | ClientError | asyncio.TimeoutError | EOFError):
         return TransferFailed(
             f"{url}: the connection failed ({type(fault).__name__}: {fault}); try again later"
         )

@@ -7,11 +7,10 @@ to one question are alike without anybody having copied.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from datasketch import MinHash, MinHashLSH
-
-from tilth.text.minhash import shingles
+if TYPE_CHECKING:
+    from datasketch import MinHash
 
 FEWEST_WORDS = 30
 PERMUTATIONS = 128
@@ -24,22 +23,30 @@ def long_enough(text: str) -> bool:
     return len(text.split()) >= FEWEST_WORDS
 
 
+def _shingles(text: str) -> list[str]:
+    from tilth.text.minhash import shingles  # numba: only a process that compares texts pays for it
+
+    return shingles(text)
+
+
 def contained(text: str, other: str) -> float:
     """The share of the text's shingles that stand in another: 0 to 1."""
-    mine = set(shingles(text))
-    return len(mine & set(shingles(other))) / len(mine) if mine else 0.0
+    mine = set(_shingles(text))
+    return len(mine & set(_shingles(other))) / len(mine) if mine else 0.0
 
 
 def jaccard(text: str, other: str) -> float:
     """How much two texts have in common: shared shingles by all shingles."""
-    mine, theirs = set(shingles(text)), set(shingles(other))
+    mine, theirs = set(_shingles(text)), set(_shingles(other))
     return len(mine & theirs) / len(mine | theirs) if mine or theirs else 0.0
 
 
-def minhash(text: str) -> MinHash:
+def minhash(text: str) -> "MinHash":
     """The signature of a text."""
+    from datasketch import MinHash  # scipy, as below: a web server or worker starts in half the time without
+
     signature = MinHash(num_perm=PERMUTATIONS, seed=SEED)
-    signature.update_batch([shingle.encode("utf-8", "replace") for shingle in set(shingles(text))])
+    signature.update_batch([shingle.encode("utf-8", "replace") for shingle in set(_shingles(text))])
     return signature
 
 
@@ -47,6 +54,8 @@ class Index:
     """Answers of one campaign by key. ``redis``: connection settings of datasketch's Redis storage, or none."""
 
     def __init__(self, name: str, redis: dict[str, Any] | None = None) -> None:
+        from datasketch import MinHashLSH
+
         storage = None
         if redis is not None:
             storage = {"type": "redis", "basename": f"tilth:similar:{name}".encode(), "redis": redis}

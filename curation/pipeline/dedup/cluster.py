@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,10 +67,12 @@ class Clusters:
 
     def join(self, edges: Iterable[NDArray[np.int64]], number: int) -> None:
         """Make clusters of the edges; all but the lowest document of each are dropped by this pass."""
+        from curation.pipeline.dedup import union_kernels  # numba: only a process that clusters pays for it
+
         parent = np.arange(len(self.survivor), dtype=np.int64)
         for pairs in edges:
-            _unite(parent, pairs)
-        _flatten(parent)
+            union_kernels.unite(parent, pairs)
+        union_kernels.flatten(parent)
         dropped = np.flatnonzero(parent != np.arange(len(parent), dtype=np.int64))
         roots = parent[dropped]
         self.survivor[dropped] = roots
@@ -172,27 +173,3 @@ def save_kept(storage: Storage, folder: str, reason: NDArray[np.uint8], number: 
 
 def _load(storage: Storage, key: str) -> NDArray[np.int64]:
     return np.frombuffer(storage.read_bytes(key), dtype="<i8").reshape(-1, 2)
-
-
-@numba.njit(cache=True)
-def _find(parent: NDArray[np.int64], node: int) -> int:
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
-
-
-@numba.njit(cache=True)
-def _unite(parent: NDArray[np.int64], pairs: NDArray[np.int64]) -> None:
-    for i in range(len(pairs)):
-        left, right = _find(parent, pairs[i, 0]), _find(parent, pairs[i, 1])
-        if left < right:
-            parent[right] = left
-        else:
-            parent[left] = right
-
-
-@numba.njit(cache=True)
-def _flatten(parent: NDArray[np.int64]) -> None:
-    for node in range(len(parent)):  # a parent is never higher than its child: one sweep suffices
-        parent[node] = parent[parent[node]]

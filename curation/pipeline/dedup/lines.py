@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from curation.pipeline.dedup.scopes import SCOPE_HELP, SCOPES, KeysOf, Pass, key_of, seed_of
 from curation.pipeline.document import Document
 from curation.pipeline.step import Resources, setting
-from tilth.text import minhash
 
 NAME = "lines"
 TITLE = "Line deduplication"
@@ -51,6 +50,8 @@ def build(settings: Any, resources: Resources) -> KeysOf:
 
 def line_keys(document: Document, settings: Settings) -> NDArray[np.uint64]:
     """One key per line of the text, 0 for lines that are left alone."""
+    from tilth.text import minhash  # numba: only a process that reads texts pays for it
+
     seed = seed_of(document, settings.scope)
     found = np.zeros(document.text.count("\n") + 1, dtype=np.uint64)
     for place, line in enumerate(document.text.split("\n")):

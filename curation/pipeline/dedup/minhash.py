@@ -16,7 +16,6 @@ import numpy as np
 from curation.pipeline.dedup.scopes import SCOPE_HELP, SCOPES, KeysOf, Pass, key_of, seed_of
 from curation.pipeline.document import Document
 from curation.pipeline.step import Resources, setting
-from tilth.text import minhash
 
 NAME = "minhash"
 TITLE = "Fuzzy deduplication (MinHash)"
@@ -44,6 +43,8 @@ def passes(settings: Settings) -> tuple[Pass, ...]:
 
 def build(settings: Any, resources: Resources) -> KeysOf:
     """Return the function that gives a document one key per band; none to a text shorter than an n-gram."""
+    from tilth.text import minhash  # numba: only a process that reads texts pays for it
+
     count = settings.bands * settings.rows
 
     def keys(document: Document) -> Any:

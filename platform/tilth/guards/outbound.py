@@ -15,13 +15,16 @@ import socket
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 from tilth.errors import InvalidInput, TilthError
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+    from aiohttp.abc import AbstractResolver
+
+    from tilth.guards.guarded import GuardedResolver
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -121,60 +124,25 @@ class Guard:
             self.check_address(target.host, target.port, address)
         return addresses
 
-    def resolver(self, inner: AbstractResolver | None = None) -> "GuardedResolver":
+    def resolver(self, inner: "AbstractResolver | None" = None) -> "GuardedResolver":
         """A resolver for aiohttp (and aiobotocore's ``connector_args``) that refuses what the guard refuses."""
+        from tilth.guards.guarded import GuardedResolver  # aiohttp: only a process that fetches pays for it
+
         return GuardedResolver(self, inner)
 
     def client(
-        self, inner: Callable[[], AbstractResolver] | None = None
-    ) -> Callable[..., Awaitable[aiohttp.ClientSession]]:
+        self, inner: "Callable[[], AbstractResolver] | None" = None
+    ) -> "Callable[..., Awaitable[ClientSession]]":
         """A ``get_client`` for fsspec's HTTP file system whose every connection passes this guard.
 
         ``inner`` makes the resolver that is asked (tests give one that lies).
         """
+        from tilth.guards.guarded import session  # as above
 
-        async def get_client(loop: Any = None, **options: Any) -> aiohttp.ClientSession:
-            connector = GuardedConnector(self, inner() if inner else None)
-            return aiohttp.ClientSession(connector=connector, trust_env=False, **options)
+        async def get_client(loop: Any = None, **options: Any) -> "ClientSession":
+            return session(self, inner() if inner else None, **options)
 
         return get_client
-
-
-class GuardedResolver(AbstractResolver):
-    """Asks another resolver, and refuses the whole answer when one address of it is refused."""
-
-    def __init__(self, guard: Guard, inner: AbstractResolver | None = None) -> None:
-        self._guard = guard
-        self._inner = inner
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a name, each of them judged; these are the ones aiohttp connects to."""
-        if self._inner is None:
-            self._inner = aiohttp.ThreadedResolver()
-        answers = await self._inner.resolve(host, port, family)
-        for answer in answers:
-            self._guard.check_address(host.rstrip(".").lower(), port, answer["host"])
-        return answers
-
-    async def close(self) -> None:
-        """Release the resolver that was asked."""
-        if self._inner is not None:
-            await self._inner.close()
-
-
-class GuardedConnector(aiohttp.TCPConnector):
-    """Judges every request it is given, so also each hop of a redirect and hosts that are bare addresses."""
-
-    def __init__(self, guard: Guard, inner: AbstractResolver | None = None) -> None:
-        super().__init__(resolver=guard.resolver(inner), use_dns_cache=False)
-        self._guard = guard
-
-    async def connect(self, req: Any, *args: Any, **kwargs: Any) -> Any:
-        """Connect for a request whose URL passes the guard."""
-        self._guard.check_url(str(req.url))
-        return await super().connect(req, *args, **kwargs)
 
 
 def is_public(address: Address) -> bool:
