@@ -4,6 +4,9 @@ Optimization"), held to a reference.
 
 from typing import Any
 
+import training.llm.lean  # noqa: F401
+
+# isort: split
 from trl import DPOConfig as TrlDpoConfig
 from trl import DPOTrainer
 

@@ -10,6 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
+import training.llm.lean  # noqa: F401
+
+# isort: split
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import training.llm.lean  # noqa: F401
+
+# isort: split
 import torch
 from transformers import GenerationConfig
 

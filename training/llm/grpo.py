@@ -9,6 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import training.llm.lean  # noqa: F401
+
+# isort: split
 from trl import GRPOConfig as TrlGrpoConfig
 from trl import GRPOTrainer, RLOOConfig, RLOOTrainer
 

@@ -11,6 +11,10 @@ from typing import Any
 
 from jinja2 import TemplateError
 from safetensors import SafetensorError, safe_open
+
+import training.llm.lean  # noqa: F401
+
+# isort: split
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging

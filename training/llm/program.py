@@ -8,6 +8,7 @@ A stage is a function ``(Workspace) -> result or None``; ``None`` says that it s
 saved what it needs to go on.
 """
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -100,6 +101,7 @@ def main(stage: Callable[[Workspace], dict[str, Any] | None]) -> None:
     """Run a stage for the job folder named on the command line."""
     if len(sys.argv) != 2:
         raise SystemExit(f"usage: python -m {sys.argv[0]} JOB_DIR")
+    gc.freeze()  # a million objects of torch and Transformers stay to the end: nobody need look at them again
     run_program(lambda report: _until_stopped(stage, Workspace.of(report)), sys.argv[1])
 
 

@@ -6,6 +6,9 @@ better" asks for a larger lead than one that says "slightly", as in Touvron et a
 
 from typing import Any
 
+import training.llm.lean  # noqa: F401
+
+# isort: split
 from trl import RewardConfig as TrlRewardConfig
 from trl import RewardTrainer
 

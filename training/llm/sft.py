@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import training.llm.lean  # noqa: F401
+
+# isort: split
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from training.llm.configs.sft import SftConfig

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import training.llm.lean  # noqa: F401
+
+# isort: split
 import torch
 from peft import LoraConfig, PeftModel, TaskType
 from tokenizers import Tokenizer
