@@ -35,6 +35,7 @@ def test_runs_share_a_device_by_leases_and_a_cancelled_one_saves_and_makes_room(
     fleet: Fleet, storage: Storage, tmp_path: Path
 ) -> None:
     fleet.worker("--slots", "4", TILTH_DEVICES="pretend:1", **PATIENT)
+    fleet.beat()
     # Nothing but the end saves its state: it would train for hours.
     first = pretraining(
         storage, tmp_path / "words", gpus=1, steps=10**6, checkpoint_every=20, save_every=10**6, log_every=5
@@ -136,10 +137,13 @@ def while_it_runs(fleet: Fleet, run: Run, condition: Callable[[], object], what:
 
     def met() -> object:
         run.job.refresh_from_db()
-        assert not run.job.is_ended, f"{run.job.state} {run.job.error}\n{fleet.logs()}"
+        assert not run.job.is_ended, "it has ended"
         return condition()
 
-    wait_for(met, what)
+    try:
+        wait_for(met, what)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it is {run.job.state} {run.job.error}\n{fleet.logs()}") from None
 
 
 def last_step(run: Run) -> int:
