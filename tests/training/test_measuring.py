@@ -84,6 +84,14 @@ def test_each_checkpoint_is_measured_once_however_often_it_is_announced(storage:
         Run.objects.filter(measured__step=40).update(measured=first.measured)
 
 
+@pytest.mark.parametrize(("context", "tokens"), [(64, 32), (4096, 512), (0, 512)])
+def test_a_small_model_has_room_for_its_tries(storage: Storage, context: int, tokens: int):
+    run = training(storage, measures="each")
+    store_model(storage, run, 20, context=context)
+    jobs.take_in(run.job, {"name": f"checkpoint:{run.pk}/20"})
+    assert Run.objects.get(measured__step=20).config["max_tokens"] == tokens
+
+
 def test_the_last_checkpoint_is_measured_when_a_run_has_ended_well(storage: Storage):
     run = training(storage)
     assert run.measures == Measures.LAST

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 
 from tilth.accounts.actors import Actor
 from tilth.accounts.permissions import require
 from tilth.errors import TilthError
 from training.actions.runs import launch
 from training.launch import Input, Wanted
+from training.llm.configs.evaluate import EvaluateConfig
 from training.models.checkpoints import Checkpoint, CheckpointQuerySet
 from training.models.runs import Measures, Run
 
@@ -32,7 +34,14 @@ def measure(actor: Actor, run: Run, ended: bool = False) -> list[Run]:
     kinds = {item["reference"]: item["kind"] for item in run.inputs if item["role"] == "eval"}
     # A reward model has nothing to say on what is no comparison.
     evals = [name for name, kind in kinds.items() if kind == "preferences" or not run.stage_info.takes_scorer]
-    return launch_each(actor, waiting, evals, {})
+    return launch_each(actor, waiting, evals, _room(run))
+
+
+def _room(run: Run) -> dict[str, Any]:
+    """A small model's tries leave half of what it takes to the question; else nothing could be tried."""
+    longest = run.checkpoints.filter(context__gt=0).aggregate(least=Min("context"))["least"]
+    usual = EvaluateConfig().max_tokens
+    return {"max_tokens": longest // 2} if longest and longest // 2 < usual else {}
 
 
 def launch_each(
