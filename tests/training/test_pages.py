@@ -217,6 +217,7 @@ def test_a_stage_that_measures_reads_its_rows_for_that_and_may_keep_items(storag
         "set-top_p": "1",
         "set-max_tokens": "8",
         "set-batch": "4",
+        "set-tool_rounds": "4",
         "set-seed": "0",
     }
     response = client.post(address, sent)
