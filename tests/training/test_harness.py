@@ -1,7 +1,6 @@
 """Measuring on tasks of lm-evaluation-harness: our figures are those of the harness, and those counted by hand."""
 
 import json
-from collections.abc import Iterator
 from math import exp, isclose
 from pathlib import Path
 from typing import Any
@@ -25,25 +24,6 @@ from training.llm.program import Stopped
 from training.llm.spec import Part, Source, Spec
 
 SHOTS = 2
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    torch.set_num_threads(1)
-    yield
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("base")
-    make_tokenizer(made)
-    make_model(made)
-    return made
-
-
-@pytest.fixture
-def base(storage: Storage, folder: Path) -> Part:
-    return put(storage, folder, 800)
 
 
 @pytest.fixture
